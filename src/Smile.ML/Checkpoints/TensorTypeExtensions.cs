@@ -1,0 +1,22 @@
+namespace Smile.ML.Checkpoints;
+
+/// <summary>Facts about element types.</summary>
+public static class TensorTypeExtensions
+{
+    /// <summary>Gets the bytes that one element takes.</summary>
+    /// <param name="type">The element type.</param>
+    /// <returns>1, 2, 4 or 8.</returns>
+    public static int Size(this TensorType type) => type switch
+    {
+        TensorType.F64 or TensorType.I64 => 8,
+        TensorType.F32 or TensorType.I32 => 4,
+        TensorType.F16 or TensorType.BF16 or TensorType.I16 => 2,
+        _ => 1,
+    };
+
+    /// <summary>Tells whether the elements are floating-point numbers.</summary>
+    /// <param name="type">The element type.</param>
+    /// <returns>True for F64, F32, F16 and BF16.</returns>
+    public static bool IsFloatingPoint(this TensorType type)
+        => type is TensorType.F64 or TensorType.F32 or TensorType.F16 or TensorType.BF16;
+}
