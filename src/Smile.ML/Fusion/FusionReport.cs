@@ -1,0 +1,23 @@
+namespace Smile.ML.Fusion;
+
+/// <summary>What a fusion did.</summary>
+public sealed record FusionReport
+{
+    /// <summary>Gets the experts' names in router order.</summary>
+    public required IReadOnlyList<string> Experts { get; init; }
+
+    /// <summary>Gets the linear layers that became routed layers.</summary>
+    public required IReadOnlyList<string> Upscaled { get; init; }
+
+    /// <summary>Gets the linear layers that stayed plain, and why.</summary>
+    public required IReadOnlyDictionary<string, string> Kept { get; init; }
+
+    /// <summary>Gets the number of parameters of the pretrained model.</summary>
+    public required long PretrainedParameters { get; init; }
+
+    /// <summary>Gets the number of parameters of the fused model.</summary>
+    public required long FusedParameters { get; init; }
+
+    /// <summary>Gets the time that it took.</summary>
+    public required TimeSpan Elapsed { get; init; }
+}

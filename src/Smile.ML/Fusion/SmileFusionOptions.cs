@@ -1,0 +1,62 @@
+namespace Smile.ML.Fusion;
+
+/// <summary>How SMILE fuses a pool (arXiv 2408.10174; the words in brackets are the paper's and FusionBench's).</summary>
+public class SmileFusionOptions
+{
+    /// <summary>Gets or sets the rank of each expert [k, <c>rank_of_expert</c>]; null keeps the whole weight delta. 32 by default.</summary>
+    public int? ExpertRank { get; set; } = 32;
+
+    /// <summary>Gets or sets the router rows per expert [k_gate, <c>rank_of_router</c>]. 16 by default.</summary>
+    public int RouterRank { get; set; } = 16;
+
+    /// <summary>Gets or sets how many experts each token goes to [top_k, <c>num_experts_per_tok</c>]. 1 by default.</summary>
+    public int ExpertsPerToken { get; set; } = 1;
+
+    /// <summary>Gets or sets what becomes of the parameters that are not upscaled.</summary>
+    public SharedParameters Shared { get; set; } = SharedParameters.Pretrained;
+
+    /// <summary>
+    /// Gets the patterns of linear layers that stay at the pretrained weights. A pattern is a layer's whole name, in which <c>*</c>
+    /// stands for any characters and <c>?</c> for one.
+    /// </summary>
+    public IList<string> Keep { get; } = [];
+
+    /// <summary>Gets or sets whose treatment of degenerate layers to follow.</summary>
+    public FusionCompatibility Compatibility { get; set; }
+
+    /// <summary>Gets or sets the element types of the result.</summary>
+    public StoredPrecision Precision { get; set; }
+
+    /// <summary>Gets or sets the threads to work with; null for all that the machine (its cgroup) gives.</summary>
+    public int? Threads { get; set; }
+
+    /// <summary>
+    /// Gets or sets the bytes of working memory that fusing may take beside the mapped files; null for no limit. Fewer experts are then
+    /// worked on at once.
+    /// </summary>
+    public long? MaxMemory { get; set; }
+
+    /// <summary>Checks the options against a pool's number of experts.</summary>
+    /// <param name="expertCount">Number of experts.</param>
+    /// <exception cref="SmileException">An option is out of range.</exception>
+    internal void Validate(int expertCount)
+    {
+        Require(ExpertRank is null or >= 1, nameof(ExpertRank), ExpertRank, "1 or more, or null for dense experts");
+        Require(RouterRank >= 1, nameof(RouterRank), RouterRank, "1 or more");
+        Require(
+            ExpertsPerToken >= 1 && ExpertsPerToken <= expertCount,
+            nameof(ExpertsPerToken),
+            ExpertsPerToken,
+            $"1 to {expertCount}, the number of experts");
+        Require(Threads is null or (>= 1 and <= 1024), nameof(Threads), Threads, "1 to 1024");
+        Require(MaxMemory is null or >= 1, nameof(MaxMemory), MaxMemory, "a positive number of bytes");
+    }
+
+    private static void Require(bool valid, string option, object? found, string expected)
+    {
+        if (!valid)
+        {
+            throw new SmileException($"{option} is {found ?? "null"}; expected {expected}.");
+        }
+    }
+}

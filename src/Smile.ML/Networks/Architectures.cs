@@ -1,0 +1,33 @@
+using Smile.ML.Checkpoints;
+
+namespace Smile.ML.Networks;
+
+/// <summary>The registry of architectures. A new one is a file of its own and a line here.</summary>
+internal static class Architectures
+{
+    /// <summary>What a fused model's <c>model_type</c> starts with; the base's type follows.</summary>
+    public const string FusedPrefix = "smile_";
+
+    private static readonly IArchitecture[] All =
+    [
+        new ClipVisionArchitecture(),
+        new MultiLayerPerceptronArchitecture(),
+    ];
+
+    /// <summary>Finds the architecture that a config asks for; a fused model's is its base's.</summary>
+    /// <exception cref="SmileException">No architecture is registered for the config's <c>model_type</c>.</exception>
+    public static IArchitecture Find(ModelConfig config)
+    {
+        string type = BaseType(config);
+        return All.FirstOrDefault(architecture => architecture.ModelTypes.Contains(type))
+            ?? throw new SmileException(
+                $"{config.Location}: model_type is \"{type}\"; supported: {string.Join(", ", All.SelectMany(a => a.ModelTypes).Order(StringComparer.Ordinal))}.");
+    }
+
+    /// <summary>Gets the <c>model_type</c> without the mark of a fused model.</summary>
+    public static string BaseType(ModelConfig config)
+        => config.ModelType.StartsWith(FusedPrefix, StringComparison.Ordinal) ? config.ModelType[FusedPrefix.Length..] : config.ModelType;
+
+    /// <summary>Tells whether a config is a fused model's.</summary>
+    public static bool IsFused(ModelConfig config) => config.ModelType.StartsWith(FusedPrefix, StringComparison.Ordinal);
+}

@@ -1,0 +1,31 @@
+using Smile.ML.Checkpoints;
+using Smile.ML.Compute;
+
+namespace Smile.ML.Networks;
+
+/// <summary>The names that Hugging Face configs give to nonlinearities.</summary>
+internal static class HiddenActivation
+{
+    private static readonly Dictionary<string, Activation> ByName = new()
+    {
+        ["relu"] = Activation.Relu,
+        ["gelu"] = Activation.Gelu,
+        ["gelu_new"] = Activation.GeluTanh,
+        ["gelu_pytorch_tanh"] = Activation.GeluTanh,
+        ["quick_gelu"] = Activation.QuickGelu,
+        ["silu"] = Activation.Silu,
+        ["swish"] = Activation.Silu,
+        ["tanh"] = Activation.Tanh,
+    };
+
+    /// <summary>Reads a nonlinearity from a config.</summary>
+    /// <exception cref="SmileException">It names an unsupported one.</exception>
+    public static Activation Read(ModelConfig config, string key, string fallback)
+    {
+        string name = config.GetString(key, fallback);
+        return ByName.TryGetValue(name, out Activation activation)
+            ? activation
+            : throw new SmileException(
+                $"{config.Location}: {key} is \"{name}\"; supported: {string.Join(", ", ByName.Keys.Order(StringComparer.Ordinal))}.");
+    }
+}

@@ -1,0 +1,40 @@
+using Smile.ML.Checkpoints;
+using Smile.ML.Compute;
+
+namespace Smile.ML.Networks;
+
+/// <summary>Gives an architecture the modules that it is made of, by their names in the checkpoint.</summary>
+internal abstract class ModuleBuilder(ModelConfig config)
+{
+    /// <summary>Gets the model's configuration.</summary>
+    public ModelConfig Config => config;
+
+    /// <summary>Looks a linear layer up whose sizes only the checkpoint knows.</summary>
+    /// <returns>Its sizes, or null where the checkpoint has no such layer.</returns>
+    public abstract LinearLayerInfo? FindLinear(string name);
+
+    /// <summary>Gets a linear layer.</summary>
+    /// <param name="name">The layer's name.</param>
+    /// <param name="outputs">Output features that the config asks for.</param>
+    /// <param name="inputs">Input features that the config asks for.</param>
+    /// <param name="bias">Whether the layer has a bias.</param>
+    /// <exception cref="SmileException">The checkpoint's layer is missing or of another shape.</exception>
+    public abstract Linear Linear(string name, int outputs, int inputs, bool bias);
+
+    /// <summary>Gets a parameter that is not a linear layer's, as a matrix [first dimension, product of the others].</summary>
+    /// <param name="name">The tensor's name.</param>
+    /// <param name="shape">The shape that the config asks for. A vector becomes [1, length].</param>
+    /// <exception cref="SmileException">The checkpoint's tensor is missing or of another shape.</exception>
+    public abstract Tensor Parameter(string name, params ReadOnlySpan<int> shape);
+
+    /// <summary>Gets a convolution over patches that don't overlap: a matrix product per patch that counts as no linear layer.</summary>
+    /// <param name="name">The layer's name.</param>
+    /// <param name="outputs">Output channels.</param>
+    /// <param name="geometry">The patches.</param>
+    /// <param name="bias">Whether the layer has a bias.</param>
+    public abstract Linear PatchConvolution(string name, int outputs, PatchGeometry geometry, bool bias);
+
+    /// <summary>Gets a layer normalisation <c>name.weight</c>, <c>name.bias</c>.</summary>
+    public LayerNorm LayerNorm(string name, int size, float epsilon)
+        => new(Parameter($"{name}.weight", size), Parameter($"{name}.bias", size), epsilon);
+}

@@ -1,0 +1,87 @@
+using Smile.ML.Checkpoints;
+using Smile.ML.Compute;
+
+namespace Smile.ML.Networks;
+
+/// <summary>Finds out, without reading weights, which tensors of a checkpoint an architecture takes and which are linear layers.</summary>
+internal sealed class NetworkManifest : ModuleBuilder
+{
+    private readonly ITensorSource _source;
+    private readonly List<LinearLayerInfo> _linearLayers = [];
+    private readonly List<string> _parameters = [];
+
+    private NetworkManifest(ModelConfig config, ITensorSource source)
+        : base(config)
+        => _source = source;
+
+    /// <summary>Gets the linear layers in the order in which the network builds them.</summary>
+    public IReadOnlyList<LinearLayerInfo> LinearLayers => _linearLayers;
+
+    /// <summary>Gets the names of the other parameters.</summary>
+    public IReadOnlyList<string> Parameters => _parameters;
+
+    /// <summary>Reads the manifest of a plain (not fused) checkpoint, checking names and shapes.</summary>
+    /// <exception cref="SmileException">The architecture is unknown, or config and tensors don't fit together.</exception>
+    public static NetworkManifest Read(ModelConfig config, ITensorSource source)
+    {
+        var manifest = new NetworkManifest(config, source);
+        Architectures.Find(config).Build(manifest);
+        return manifest;
+    }
+
+    public override LinearLayerInfo? FindLinear(string name) => DenseLinearLoader.Find(_source, name);
+
+    public override Linear Linear(string name, int outputs, int inputs, bool bias)
+    {
+        LinearLayerInfo layer = FindLinear(name) ?? throw LinearLayerInfoExtensions.Missing(_source, name, outputs, inputs);
+        _linearLayers.Add(layer.Check(_source, outputs, inputs, bias));
+        if (bias)
+        {
+            _source.Require($"{name}.bias", outputs);
+        }
+
+        return new Recorded(name, outputs);
+    }
+
+    public override Tensor Parameter(string name, params ReadOnlySpan<int> shape)
+    {
+        _parameters.Add(_source.Require(name, shape).Name);
+        return RecordedTensor.Instance;
+    }
+
+    public override Linear PatchConvolution(string name, int outputs, PatchGeometry geometry, bool bias)
+    {
+        Parameter($"{name}.weight", outputs, geometry.Channels, geometry.PatchSize, geometry.PatchSize);
+        if (bias)
+        {
+            Parameter($"{name}.bias", outputs);
+        }
+
+        return new Recorded(name, outputs);
+    }
+
+    /// <summary>A layer that is known but not loaded; a network of such layers is only looked at, never run.</summary>
+    private sealed class Recorded(string name, int outputs) : Linear
+    {
+        public override string Name => name;
+
+        public override int Outputs => outputs;
+
+        public override int ProductCount => throw NotLoaded();
+
+        protected override void Prepare(ForwardPass pass, int rows, Span<DenseProduct> products) => throw NotLoaded();
+
+        protected override Tensor Complete(ForwardPass pass, Tensor input, ReadOnlySpan<DenseProduct> products) => throw NotLoaded();
+
+        private InvalidOperationException NotLoaded() => new($"{name} was declared, not loaded.");
+    }
+
+    private sealed class RecordedTensor : Tensor
+    {
+        public static readonly RecordedTensor Instance = new();
+
+        protected override void Dispose(bool disposing)
+        {
+        }
+    }
+}

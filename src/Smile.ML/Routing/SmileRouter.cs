@@ -1,0 +1,38 @@
+using Smile.ML.Compute;
+
+namespace Smile.ML.Routing;
+
+/// <summary>
+/// SMILE's router (arXiv 2408.10174, section 4): the logit of expert e is the norm of the token's projection onto the expert's router
+/// subspace, r_e = ||V_e^T x||_2; softmax over all experts; the best are kept and their weights made to sum to 1. Of equal logits
+/// the expert of lower number comes first.
+/// </summary>
+internal sealed class SmileRouter(int expertCount, int expertsPerToken) : IRowRouter
+{
+    public int ExpertCount => expertCount;
+
+    public int ExpertsPerToken => expertsPerToken;
+
+    public void Route(ReadOnlySpan<float> gate, Span<float> scores, Span<int> selected, Span<float> weights)
+    {
+        int rank = gate.Length / expertCount;
+        for (int expert = 0; expert < expertCount; expert++)
+        {
+            scores[expert] = Norm(gate.Slice(expert * rank, rank));
+        }
+
+        TopExperts.Select(scores, selected, weights);
+    }
+
+    /// <summary>One chain of additions in float64: no overflow, and the same bits on every machine.</summary>
+    private static float Norm(ReadOnlySpan<float> values)
+    {
+        double sum = 0;
+        foreach (float value in values)
+        {
+            sum += (double)value * value;
+        }
+
+        return (float)Math.Sqrt(sum);
+    }
+}
