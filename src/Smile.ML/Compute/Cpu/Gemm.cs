@@ -1,0 +1,219 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Smile.ML.Compute.Cpu;
+
+/// <summary>
+/// Matrix products in float32. Every element of a result is one sequential chain of fused multiply-adds per block of <see cref="DepthBlock"/>
+/// inputs; to the first block's sum the bias is added, then what the result held, then the sums of the other blocks. The order is the same
+/// for any number of threads, any number of rows per call and any vector width, so results are equal bit by bit.
+/// </summary>
+internal static unsafe class Gemm
+{
+    /// <summary>The inputs summed in registers before a partial result is written.</summary>
+    public const int DepthBlock = 768;
+
+    // 240 rows x 768 inputs of A: three quarters of a 1 MiB second-level cache, and a multiple of every tile height.
+    private const int RowBlock = 240;
+
+    // Below this many weights x (rows + 8), i.e. some ten microseconds, a fork-join costs more than it brings.
+    private const long ParallelThreshold = 1_000_000;
+
+    private const int PiecesPerThread = 4;
+
+    /// <summary>Gets the vector width in bits that suits this machine: 512, 256 or 128.</summary>
+    public static int PreferredVectorBits { get; } =
+        Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : 128;
+
+    /// <summary>Multiplies one left-hand matrix by several right-hand ones.</summary>
+    /// <param name="pool">The threads to use; they join once for all outputs.</param>
+    /// <param name="rows">The rows of A; may be 0.</param>
+    /// <param name="a">A [rows, depth], row-major.</param>
+    /// <param name="stride">The floats from one row of A to the next.</param>
+    /// <param name="outputs">The products. All share A, hence the depth. Results must not overlap each other, A or a bias.</param>
+    /// <exception cref="ArgumentException">The outputs differ in depth, or a stride is shorter than its row.</exception>
+    /// <exception cref="ObjectDisposedException">A right-hand matrix is disposed.</exception>
+    public static void Multiply(WorkerPool pool, int rows, float* a, nint stride, ReadOnlySpan<GemmOutput> outputs)
+        => Multiply(pool, rows, a, stride, outputs, PreferredVectorBits);
+
+    /// <summary>As the other overload, with a vector width to use. The result does not depend on it.</summary>
+    /// <param name="pool">The threads to use.</param>
+    /// <param name="rows">The rows of A.</param>
+    /// <param name="a">A [rows, depth], row-major.</param>
+    /// <param name="stride">The floats from one row of A to the next.</param>
+    /// <param name="outputs">The products.</param>
+    /// <param name="vectorBits">512, 256 or 128.</param>
+    internal static void Multiply(
+        WorkerPool pool, int rows, float* a, nint stride, ReadOnlySpan<GemmOutput> outputs, int vectorBits)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        if (outputs.IsEmpty)
+        {
+            return;
+        }
+
+        Check(stride, outputs);
+        if (rows == 0)
+        {
+            return;
+        }
+
+        switch (vectorBits)
+        {
+            case 512:
+                Multiply<Simd512, Vector512<float>>(pool, rows, a, stride, outputs);
+                break;
+            case 256:
+                Multiply<Simd256, Vector256<float>>(pool, rows, a, stride, outputs);
+                break;
+            case 128:
+                Multiply<Simd128, Vector128<float>>(pool, rows, a, stride, outputs);
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(vectorBits), vectorBits, "Expected 512, 256 or 128.");
+        }
+    }
+
+    private static void Check(nint stride, ReadOnlySpan<GemmOutput> outputs)
+    {
+        int depth = outputs[0].Weights.Depth;
+        if (stride < depth)
+        {
+            throw new ArgumentException($"The rows of A lie {stride} floats apart, but hold {depth}.", nameof(stride));
+        }
+
+        foreach (ref readonly GemmOutput output in outputs)
+        {
+            if (output.Weights.Depth != depth)
+            {
+                throw new ArgumentException($"Depths {depth} and {output.Weights.Depth} in one product.", nameof(outputs));
+            }
+
+            if (output.Stride < output.Weights.Columns)
+            {
+                throw new ArgumentException(
+                    $"The rows of a result lie {output.Stride} floats apart, but hold {output.Weights.Columns}.", nameof(outputs));
+            }
+        }
+    }
+
+    private static void Multiply<TSimd, TVector>(
+        WorkerPool pool, int rows, float* a, nint stride, ReadOnlySpan<GemmOutput> outputs)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        var work = new Blocks<TSimd, TVector>(rows, a, stride, outputs, pool.Threads);
+        if (work.WorthSharing)
+        {
+            pool.For(work.Count, ref work);
+        }
+        else
+        {
+            for (int i = 0; i < work.Count; i++)
+            {
+                work.Execute(i);
+            }
+        }
+
+        foreach (ref readonly GemmOutput output in outputs)
+        {
+            GC.KeepAlive(output.Weights);
+        }
+    }
+
+    /// <summary>The products cut into blocks of rows x runs of panels; the panels of all outputs are numbered through.</summary>
+    private readonly ref struct Blocks<TSimd, TVector> : IParallelWork
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        private readonly float* _a;
+        private readonly nint _stride;
+        private readonly ReadOnlySpan<GemmOutput> _outputs;
+        private readonly int _rows;
+        private readonly int _rowsPerBlock;
+        private readonly int _panels;
+        private readonly int _panelsPerRun;
+        private readonly int _runs;
+
+        public Blocks(int rows, float* a, nint stride, ReadOnlySpan<GemmOutput> outputs, int threads)
+        {
+            _rows = rows;
+            _a = a;
+            _stride = stride;
+            _outputs = outputs;
+            long weights = 0;
+            foreach (ref readonly GemmOutput output in outputs)
+            {
+                _panels += output.Weights.PanelCount;
+                weights += (long)output.Weights.Columns * output.Weights.Depth;
+            }
+
+            // Blocks of equal height, each a multiple of the tile's.
+            int tileRows = TSimd.TileRows;
+            int tiles = DivideUp(rows, tileRows);
+            int blocks = DivideUp(tiles, RowBlock / tileRows);
+            _rowsPerBlock = DivideUp(tiles, blocks) * tileRows;
+
+            WorthSharing = threads > 1 && weights * (rows + 8L) >= ParallelThreshold;
+            int runs = WorthSharing ? Math.Clamp(DivideUp(threads * PiecesPerThread, blocks), 1, Math.Max(1, _panels)) : 1;
+            _panelsPerRun = DivideUp(_panels, runs);
+            _runs = _panelsPerRun == 0 ? 0 : DivideUp(_panels, _panelsPerRun);
+            Count = checked(blocks * _runs);
+        }
+
+        public int Count { get; }
+
+        public bool WorthSharing { get; }
+
+        public void Execute(int index)
+        {
+            int firstRow = index / _runs * _rowsPerBlock;
+            int rows = Math.Min(_rowsPerBlock, _rows - firstRow);
+            int firstPanel = index % _runs * _panelsPerRun;
+            int endPanel = Math.Min(_panels, firstPanel + _panelsPerRun);
+            int depth = _outputs[0].Weights.Depth;
+            int start = 0;
+            do
+            {
+                int length = Math.Min(DepthBlock, depth - start);
+                MultiplyBlock(firstRow, rows, firstPanel, endPanel, start, length);
+                start += length;
+            }
+            while (start < depth);
+        }
+
+        private void MultiplyBlock(int firstRow, int rows, int firstPanel, int endPanel, int start, int length)
+        {
+            int outputStart = 0;
+            foreach (ref readonly GemmOutput output in _outputs)
+            {
+                PackedMatrix weights = output.Weights;
+                int width = weights.PanelWidth;
+                int last = Math.Min(endPanel - outputStart, weights.PanelCount);
+                for (int panel = Math.Max(0, firstPanel - outputStart); panel < last; panel++)
+                {
+                    int column = panel * width;
+                    var tile = new GemmTile
+                    {
+                        Rows = rows,
+                        A = _a + firstRow * _stride + start,
+                        AStride = _stride,
+                        B = weights.Panel(panel) + (nint)start * width,
+                        BStride = width,
+                        Depth = length,
+                        C = output.Result + firstRow * output.Stride + column,
+                        CStride = output.Stride,
+                        Columns = Math.Min(width, weights.Columns - column),
+                        Bias = start == 0 && output.Bias != null ? output.Bias + column : null,
+                        Accumulate = start > 0 || output.Accumulate,
+                    };
+                    GemmKernels<TSimd, TVector>.MultiplyPanel(tile);
+                }
+
+                outputStart += weights.PanelCount;
+            }
+        }
+
+        private static int DivideUp(int value, int divisor) => (int)(((long)value + divisor - 1) / divisor);
+    }
+}

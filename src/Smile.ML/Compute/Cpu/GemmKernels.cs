@@ -1,0 +1,544 @@
+using System.Runtime.CompilerServices;
+
+namespace Smile.ML.Compute.Cpu;
+
+/// <summary>
+/// The inner loops of <see cref="Gemm"/>: tiles of a few rows by one or two vectors of columns, summed in registers over a block of
+/// inputs. Written out by hand because the registers of an array or a loop variable would live in memory.
+/// </summary>
+/// <typeparam name="TSimd">The vector operations.</typeparam>
+/// <typeparam name="TVector">The vector.</typeparam>
+internal static unsafe class GemmKernels<TSimd, TVector>
+    where TSimd : struct, ISimd<TVector>
+    where TVector : struct
+{
+    private const int MaxTileFloats = 12 * 32;
+
+    /// <summary>Multiplies any number of rows by the columns of one panel, for one block of inputs.</summary>
+    /// <param name="panel">The operands.</param>
+    [SkipLocalsInit]
+    public static void MultiplyPanel(in GemmTile panel)
+    {
+        // A 16-column panel is one vector of AVX-512 and two of AVX2; wider ones are taken two vectors at a time.
+        bool narrow = panel.BStride < 2 * TSimd.Lanes;
+        int width = narrow ? TSimd.Lanes : 2 * TSimd.Lanes;
+        float* scratch = stackalloc float[MaxTileFloats];
+        for (int column = 0; column < panel.Columns; column += width)
+        {
+            for (int row = 0; row < panel.Rows;)
+            {
+                int left = panel.Rows - row;
+                int height = Math.Min(left, TileHeight(left, narrow));
+                int columns = Math.Min(width, panel.Columns - column);
+                GemmTile tile = panel.Slice(row, height, column, columns);
+                if (columns == width)
+                {
+                    MultiplyTile(tile, narrow);
+                }
+                else
+                {
+                    MultiplyTile(tile.Into(scratch, width), narrow);
+                    Merge(tile, scratch, width);
+                }
+
+                row += height;
+            }
+        }
+    }
+
+    private static int TileHeight(int rows, bool narrow)
+    {
+        if (TSimd.TileRows == 12)
+        {
+            return rows >= 12 ? 12 : rows > 4 && !narrow ? 8 : 4;
+        }
+
+        return rows > 4 ? 6 : 4;
+    }
+
+    private static void MultiplyTile(in GemmTile tile, bool narrow)
+    {
+        switch (tile.Rows)
+        {
+            case 12 when narrow:
+                Tile12x1(tile);
+                break;
+            case 12:
+                Tile12x2(tile);
+                break;
+            case > 4 when TSimd.TileRows == 12:
+                Tile8x2(tile);
+                break;
+            case > 4:
+                Tile6x2(tile);
+                break;
+            default:
+                if (narrow)
+                {
+                    Tile4x1(tile);
+                }
+                else
+                {
+                    Tile4x2(tile);
+                }
+
+                break;
+        }
+    }
+
+    /// <summary>Brings the sums of a tile that ends within a vector to their place, as <see cref="Finish(in GemmTile, int, TVector, TVector)"/> would.</summary>
+    private static void Merge(in GemmTile tile, float* sums, int stride)
+    {
+        for (int row = 0; row < tile.Rows; row++, sums += stride)
+        {
+            float* c = tile.C + row * tile.CStride;
+            for (int column = 0; column < tile.Columns; column++)
+            {
+                float value = sums[column];
+                if (tile.Bias != null)
+                {
+                    value += tile.Bias[column];
+                }
+
+                if (tile.Accumulate)
+                {
+                    value += c[column];
+                }
+
+                c[column] = value;
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Finish(in GemmTile tile, int row, TVector v0, TVector v1)
+    {
+        Finish(tile, row, 0, v0);
+        Finish(tile, row, TSimd.Lanes, v1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Finish(in GemmTile tile, int row, TVector v0) => Finish(tile, row, 0, v0);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Finish(in GemmTile tile, int row, int column, TVector value)
+    {
+        float* c = tile.C + row * tile.CStride + column;
+        if (tile.Bias != null)
+        {
+            value = TSimd.Add(value, TSimd.Load(tile.Bias + column));
+        }
+
+        if (tile.Accumulate)
+        {
+            value = TSimd.Add(value, TSimd.Load(c));
+        }
+
+        TSimd.Store(value, c);
+    }
+
+    /// <summary>Exactly 12 rows by two vectors.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tile12x2(in GemmTile tile)
+    {
+        TVector r0v0 = default, r0v1 = default;
+        TVector r1v0 = default, r1v1 = default;
+        TVector r2v0 = default, r2v1 = default;
+        TVector r3v0 = default, r3v1 = default;
+        TVector r4v0 = default, r4v1 = default;
+        TVector r5v0 = default, r5v1 = default;
+        TVector r6v0 = default, r6v1 = default;
+        TVector r7v0 = default, r7v1 = default;
+        TVector r8v0 = default, r8v1 = default;
+        TVector r9v0 = default, r9v1 = default;
+        TVector r10v0 = default, r10v1 = default;
+        TVector r11v0 = default, r11v1 = default;
+        nint stride = tile.AStride;
+        nint stride2 = 2 * stride;
+        float* a0 = tile.A, a3 = a0 + 3 * stride, a6 = a3 + 3 * stride, a9 = a6 + 3 * stride;
+        float* b = tile.B;
+        nint bStride = tile.BStride;
+        for (float* end = b + tile.Depth * bStride; b < end; b += bStride)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TVector x = TSimd.Broadcast(a0[0]);
+            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
+            r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
+            x = TSimd.Broadcast(a0[stride]);
+            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
+            r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
+            x = TSimd.Broadcast(a0[stride2]);
+            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
+            r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
+            x = TSimd.Broadcast(a3[0]);
+            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
+            r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
+            x = TSimd.Broadcast(a3[stride]);
+            r4v0 = TSimd.MultiplyAdd(x, b0, r4v0);
+            r4v1 = TSimd.MultiplyAdd(x, b1, r4v1);
+            x = TSimd.Broadcast(a3[stride2]);
+            r5v0 = TSimd.MultiplyAdd(x, b0, r5v0);
+            r5v1 = TSimd.MultiplyAdd(x, b1, r5v1);
+            x = TSimd.Broadcast(a6[0]);
+            r6v0 = TSimd.MultiplyAdd(x, b0, r6v0);
+            r6v1 = TSimd.MultiplyAdd(x, b1, r6v1);
+            x = TSimd.Broadcast(a6[stride]);
+            r7v0 = TSimd.MultiplyAdd(x, b0, r7v0);
+            r7v1 = TSimd.MultiplyAdd(x, b1, r7v1);
+            x = TSimd.Broadcast(a6[stride2]);
+            r8v0 = TSimd.MultiplyAdd(x, b0, r8v0);
+            r8v1 = TSimd.MultiplyAdd(x, b1, r8v1);
+            x = TSimd.Broadcast(a9[0]);
+            r9v0 = TSimd.MultiplyAdd(x, b0, r9v0);
+            r9v1 = TSimd.MultiplyAdd(x, b1, r9v1);
+            x = TSimd.Broadcast(a9[stride]);
+            r10v0 = TSimd.MultiplyAdd(x, b0, r10v0);
+            r10v1 = TSimd.MultiplyAdd(x, b1, r10v1);
+            x = TSimd.Broadcast(a9[stride2]);
+            r11v0 = TSimd.MultiplyAdd(x, b0, r11v0);
+            r11v1 = TSimd.MultiplyAdd(x, b1, r11v1);
+            a0++;
+            a3++;
+            a6++;
+            a9++;
+        }
+
+        Finish(tile, 0, r0v0, r0v1);
+        Finish(tile, 1, r1v0, r1v1);
+        Finish(tile, 2, r2v0, r2v1);
+        Finish(tile, 3, r3v0, r3v1);
+        Finish(tile, 4, r4v0, r4v1);
+        Finish(tile, 5, r5v0, r5v1);
+        Finish(tile, 6, r6v0, r6v1);
+        Finish(tile, 7, r7v0, r7v1);
+        Finish(tile, 8, r8v0, r8v1);
+        Finish(tile, 9, r9v0, r9v1);
+        Finish(tile, 10, r10v0, r10v1);
+        Finish(tile, 11, r11v0, r11v1);
+    }
+
+    /// <summary>Up to 8 rows by two vectors. Missing rows repeat the last one and are not stored.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tile8x2(in GemmTile tile)
+    {
+        TVector r0v0 = default, r0v1 = default;
+        TVector r1v0 = default, r1v1 = default;
+        TVector r2v0 = default, r2v1 = default;
+        TVector r3v0 = default, r3v1 = default;
+        TVector r4v0 = default, r4v1 = default;
+        TVector r5v0 = default, r5v1 = default;
+        TVector r6v0 = default, r6v1 = default;
+        TVector r7v0 = default, r7v1 = default;
+        nint stride = tile.AStride;
+        int last = tile.Rows - 1;
+        float* a0 = tile.A;
+        float* a1 = a0 + Math.Min(1, last) * stride, a2 = a0 + Math.Min(2, last) * stride;
+        float* a3 = a0 + Math.Min(3, last) * stride, a4 = a0 + Math.Min(4, last) * stride;
+        float* a5 = a0 + Math.Min(5, last) * stride, a6 = a0 + Math.Min(6, last) * stride;
+        float* a7 = a0 + Math.Min(7, last) * stride;
+        float* b = tile.B;
+        nint bStride = tile.BStride;
+        nint depth = tile.Depth;
+        for (nint k = 0; k < depth; k++, b += bStride)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TVector x = TSimd.Broadcast(a0[k]);
+            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
+            r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
+            x = TSimd.Broadcast(a1[k]);
+            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
+            r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
+            x = TSimd.Broadcast(a2[k]);
+            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
+            r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
+            x = TSimd.Broadcast(a3[k]);
+            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
+            r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
+            x = TSimd.Broadcast(a4[k]);
+            r4v0 = TSimd.MultiplyAdd(x, b0, r4v0);
+            r4v1 = TSimd.MultiplyAdd(x, b1, r4v1);
+            x = TSimd.Broadcast(a5[k]);
+            r5v0 = TSimd.MultiplyAdd(x, b0, r5v0);
+            r5v1 = TSimd.MultiplyAdd(x, b1, r5v1);
+            x = TSimd.Broadcast(a6[k]);
+            r6v0 = TSimd.MultiplyAdd(x, b0, r6v0);
+            r6v1 = TSimd.MultiplyAdd(x, b1, r6v1);
+            x = TSimd.Broadcast(a7[k]);
+            r7v0 = TSimd.MultiplyAdd(x, b0, r7v0);
+            r7v1 = TSimd.MultiplyAdd(x, b1, r7v1);
+        }
+
+        Finish(tile, 0, r0v0, r0v1);
+        if (last >= 1)
+        {
+            Finish(tile, 1, r1v0, r1v1);
+        }
+
+        if (last >= 2)
+        {
+            Finish(tile, 2, r2v0, r2v1);
+        }
+
+        if (last >= 3)
+        {
+            Finish(tile, 3, r3v0, r3v1);
+        }
+
+        if (last >= 4)
+        {
+            Finish(tile, 4, r4v0, r4v1);
+        }
+
+        if (last >= 5)
+        {
+            Finish(tile, 5, r5v0, r5v1);
+        }
+
+        if (last >= 6)
+        {
+            Finish(tile, 6, r6v0, r6v1);
+        }
+
+        if (last >= 7)
+        {
+            Finish(tile, 7, r7v0, r7v1);
+        }
+    }
+
+    /// <summary>Up to 6 rows by two vectors. Missing rows repeat the last one and are not stored.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tile6x2(in GemmTile tile)
+    {
+        TVector r0v0 = default, r0v1 = default;
+        TVector r1v0 = default, r1v1 = default;
+        TVector r2v0 = default, r2v1 = default;
+        TVector r3v0 = default, r3v1 = default;
+        TVector r4v0 = default, r4v1 = default;
+        TVector r5v0 = default, r5v1 = default;
+        nint stride = tile.AStride;
+        int last = tile.Rows - 1;
+        float* a0 = tile.A;
+        float* a1 = a0 + Math.Min(1, last) * stride, a2 = a0 + Math.Min(2, last) * stride;
+        float* a3 = a0 + Math.Min(3, last) * stride, a4 = a0 + Math.Min(4, last) * stride;
+        float* a5 = a0 + Math.Min(5, last) * stride;
+        float* b = tile.B;
+        nint bStride = tile.BStride;
+        nint depth = tile.Depth;
+        for (nint k = 0; k < depth; k++, b += bStride)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TVector x = TSimd.Broadcast(a0[k]);
+            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
+            r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
+            x = TSimd.Broadcast(a1[k]);
+            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
+            r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
+            x = TSimd.Broadcast(a2[k]);
+            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
+            r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
+            x = TSimd.Broadcast(a3[k]);
+            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
+            r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
+            x = TSimd.Broadcast(a4[k]);
+            r4v0 = TSimd.MultiplyAdd(x, b0, r4v0);
+            r4v1 = TSimd.MultiplyAdd(x, b1, r4v1);
+            x = TSimd.Broadcast(a5[k]);
+            r5v0 = TSimd.MultiplyAdd(x, b0, r5v0);
+            r5v1 = TSimd.MultiplyAdd(x, b1, r5v1);
+        }
+
+        Finish(tile, 0, r0v0, r0v1);
+        if (last >= 1)
+        {
+            Finish(tile, 1, r1v0, r1v1);
+        }
+
+        if (last >= 2)
+        {
+            Finish(tile, 2, r2v0, r2v1);
+        }
+
+        if (last >= 3)
+        {
+            Finish(tile, 3, r3v0, r3v1);
+        }
+
+        if (last >= 4)
+        {
+            Finish(tile, 4, r4v0, r4v1);
+        }
+
+        if (last >= 5)
+        {
+            Finish(tile, 5, r5v0, r5v1);
+        }
+    }
+
+    /// <summary>Up to 4 rows by two vectors. Missing rows repeat the last one and are not stored.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tile4x2(in GemmTile tile)
+    {
+        TVector r0v0 = default, r0v1 = default;
+        TVector r1v0 = default, r1v1 = default;
+        TVector r2v0 = default, r2v1 = default;
+        TVector r3v0 = default, r3v1 = default;
+        nint stride = tile.AStride;
+        int last = tile.Rows - 1;
+        float* a0 = tile.A;
+        float* a1 = a0 + Math.Min(1, last) * stride, a2 = a0 + Math.Min(2, last) * stride;
+        float* a3 = a0 + Math.Min(3, last) * stride;
+        float* b = tile.B;
+        nint bStride = tile.BStride;
+        nint depth = tile.Depth;
+        for (nint k = 0; k < depth; k++, b += bStride)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TVector x = TSimd.Broadcast(a0[k]);
+            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
+            r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
+            x = TSimd.Broadcast(a1[k]);
+            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
+            r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
+            x = TSimd.Broadcast(a2[k]);
+            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
+            r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
+            x = TSimd.Broadcast(a3[k]);
+            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
+            r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
+        }
+
+        Finish(tile, 0, r0v0, r0v1);
+        if (last >= 1)
+        {
+            Finish(tile, 1, r1v0, r1v1);
+        }
+
+        if (last >= 2)
+        {
+            Finish(tile, 2, r2v0, r2v1);
+        }
+
+        if (last >= 3)
+        {
+            Finish(tile, 3, r3v0, r3v1);
+        }
+    }
+
+    /// <summary>Exactly 12 rows by one vector.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tile12x1(in GemmTile tile)
+    {
+        TVector r0v0 = default;
+        TVector r1v0 = default;
+        TVector r2v0 = default;
+        TVector r3v0 = default;
+        TVector r4v0 = default;
+        TVector r5v0 = default;
+        TVector r6v0 = default;
+        TVector r7v0 = default;
+        TVector r8v0 = default;
+        TVector r9v0 = default;
+        TVector r10v0 = default;
+        TVector r11v0 = default;
+        nint stride = tile.AStride;
+        nint stride2 = 2 * stride;
+        float* a0 = tile.A, a3 = a0 + 3 * stride, a6 = a3 + 3 * stride, a9 = a6 + 3 * stride;
+        float* b = tile.B;
+        nint bStride = tile.BStride;
+        for (float* end = b + tile.Depth * bStride; b < end; b += bStride)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector x = TSimd.Broadcast(a0[0]);
+            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
+            x = TSimd.Broadcast(a0[stride]);
+            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
+            x = TSimd.Broadcast(a0[stride2]);
+            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
+            x = TSimd.Broadcast(a3[0]);
+            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
+            x = TSimd.Broadcast(a3[stride]);
+            r4v0 = TSimd.MultiplyAdd(x, b0, r4v0);
+            x = TSimd.Broadcast(a3[stride2]);
+            r5v0 = TSimd.MultiplyAdd(x, b0, r5v0);
+            x = TSimd.Broadcast(a6[0]);
+            r6v0 = TSimd.MultiplyAdd(x, b0, r6v0);
+            x = TSimd.Broadcast(a6[stride]);
+            r7v0 = TSimd.MultiplyAdd(x, b0, r7v0);
+            x = TSimd.Broadcast(a6[stride2]);
+            r8v0 = TSimd.MultiplyAdd(x, b0, r8v0);
+            x = TSimd.Broadcast(a9[0]);
+            r9v0 = TSimd.MultiplyAdd(x, b0, r9v0);
+            x = TSimd.Broadcast(a9[stride]);
+            r10v0 = TSimd.MultiplyAdd(x, b0, r10v0);
+            x = TSimd.Broadcast(a9[stride2]);
+            r11v0 = TSimd.MultiplyAdd(x, b0, r11v0);
+            a0++;
+            a3++;
+            a6++;
+            a9++;
+        }
+
+        Finish(tile, 0, r0v0);
+        Finish(tile, 1, r1v0);
+        Finish(tile, 2, r2v0);
+        Finish(tile, 3, r3v0);
+        Finish(tile, 4, r4v0);
+        Finish(tile, 5, r5v0);
+        Finish(tile, 6, r6v0);
+        Finish(tile, 7, r7v0);
+        Finish(tile, 8, r8v0);
+        Finish(tile, 9, r9v0);
+        Finish(tile, 10, r10v0);
+        Finish(tile, 11, r11v0);
+    }
+
+    /// <summary>Up to 4 rows by one vector. Missing rows repeat the last one and are not stored.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tile4x1(in GemmTile tile)
+    {
+        TVector r0v0 = default;
+        TVector r1v0 = default;
+        TVector r2v0 = default;
+        TVector r3v0 = default;
+        nint stride = tile.AStride;
+        int last = tile.Rows - 1;
+        float* a0 = tile.A;
+        float* a1 = a0 + Math.Min(1, last) * stride, a2 = a0 + Math.Min(2, last) * stride;
+        float* a3 = a0 + Math.Min(3, last) * stride;
+        float* b = tile.B;
+        nint bStride = tile.BStride;
+        nint depth = tile.Depth;
+        for (nint k = 0; k < depth; k++, b += bStride)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector x = TSimd.Broadcast(a0[k]);
+            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
+            x = TSimd.Broadcast(a1[k]);
+            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
+            x = TSimd.Broadcast(a2[k]);
+            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
+            x = TSimd.Broadcast(a3[k]);
+            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
+        }
+
+        Finish(tile, 0, r0v0);
+        if (last >= 1)
+        {
+            Finish(tile, 1, r1v0);
+        }
+
+        if (last >= 2)
+        {
+            Finish(tile, 2, r2v0);
+        }
+
+        if (last >= 3)
+        {
+            Finish(tile, 3, r3v0);
+        }
+    }
+}
