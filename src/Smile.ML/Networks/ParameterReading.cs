@@ -4,7 +4,7 @@ using Smile.ML.Compute;
 namespace Smile.ML.Networks;
 
 /// <summary>Reads tensors of expected shapes.</summary>
-internal static class TensorSourceExtensions
+internal static class ParameterReading
 {
     /// <summary>Gets a tensor's description after checking it.</summary>
     /// <exception cref="SmileException">It is missing, of another shape, or not of a floating-point type.</exception>

@@ -1,0 +1,60 @@
+using Smile.ML.Checkpoints;
+using Smile.ML.Fusion;
+using Smile.ML.Networks;
+
+namespace Smile.ML.Analysis;
+
+/// <summary>Accuracy of models with frozen task heads.</summary>
+public static class Evaluation
+{
+    private const int BatchSize = 64;
+
+    /// <summary>Computes the share of images whose largest logit is their label's.</summary>
+    /// <param name="model">A model whose first output is the embedding.</param>
+    /// <param name="head">The task's head.</param>
+    /// <param name="data">The task's images.</param>
+    /// <param name="observer">Told where every token is routed; or null.</param>
+    /// <param name="cancellation">Ends the evaluation.</param>
+    /// <returns>Percent.</returns>
+    /// <exception cref="SmileException">The model's embedding is not of the head's size, or a label is not one of its classes.</exception>
+    public static double Accuracy(
+        SmileModel model, TaskHead head, TaskData data, IRoutingObserver? observer = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(head);
+        ArgumentNullException.ThrowIfNull(data);
+        NetworkPort output = model.Outputs[0];
+        if (output.Shape.Count != 1 || output.Shape[0] != head.EmbeddingSize || model.Inputs.Count != 1)
+        {
+            throw new SmileException(
+                $"Head {head.Name} takes embeddings of {head.EmbeddingSize} values; the model gives {output.Name} [batch, {string.Join(", ", output.Shape)}].");
+        }
+
+        if (data.Labels.FirstOrDefault(label => label < 0 || label >= head.ClassNames.Count, -1) is not -1 and var wrong)
+        {
+            throw new SmileException($"Task {data.Name} has a label {wrong}; head {head.Name} has classes 0 to {head.ClassNames.Count - 1}.");
+        }
+
+        int correct = 0;
+        var logits = new float[head.ClassNames.Count];
+        for (int start = 0; start < data.Count; start += BatchSize)
+        {
+            int count = Math.Min(BatchSize, data.Count - start);
+            var inputs = new Dictionary<string, HostTensor> { [model.Inputs[0].Name] = data.ReadImages(start, count) };
+            ReadOnlySpan<float> embeddings = model.Run(inputs, [output.Name], observer, cancellation)[output.Name].Floats;
+            for (int i = 0; i < count; i++)
+            {
+                head.Score(embeddings.Slice(i * head.EmbeddingSize, head.EmbeddingSize), logits);
+                int best = 0;
+                for (int c = 1; c < logits.Length; c++)
+                {
+                    best = logits[c] > logits[best] ? c : best;
+                }
+
+                correct += best == data.Labels[start + i] ? 1 : 0;
+            }
+        }
+
+        return 100.0 * correct / data.Count;
+    }
+}

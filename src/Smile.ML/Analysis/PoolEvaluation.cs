@@ -1,0 +1,156 @@
+using Smile.ML.Checkpoints;
+using Smile.ML.Compute;
+using Smile.ML.Fusion;
+using Smile.ML.Networks;
+
+namespace Smile.ML.Analysis;
+
+/// <summary>
+/// Evaluates a pool side by side: the pretrained model, each expert on its own task, their average, SMILE, and the routing oracle.
+/// Tasks and experts belong together by name.
+/// </summary>
+public sealed class PoolEvaluation : IDisposable
+{
+    private readonly ModelPool _pool;
+    private readonly ComputeOptions? _compute;
+    private readonly NetworkManifest _manifest;
+    private readonly List<TaskData> _tasks;
+    private readonly Dictionary<string, TaskHead> _heads;
+
+    private PoolEvaluation(ModelPool pool, string headsFolder, string dataFolder, ComputeOptions? compute)
+    {
+        _pool = pool;
+        _compute = compute;
+        _manifest = pool.Check();
+        _heads = TaskHead.LoadFolder(headsFolder).ToDictionary(head => head.Name);
+        IReadOnlyList<TaskData> tasks = TaskData.OpenFolder(dataFolder);
+        _tasks = [.. pool.Experts.Select(expert => tasks.FirstOrDefault(task => task.Name == expert.Name)).OfType<TaskData>()];
+        foreach (TaskData unused in tasks.Except(_tasks))
+        {
+            unused.Dispose();
+        }
+
+        if (_tasks.Count < pool.Experts.Count || _tasks.Find(task => !_heads.ContainsKey(task.Name)) is not null)
+        {
+            string missing = pool.Experts.Select(expert => expert.Name)
+                .First(name => !_heads.ContainsKey(name) || !_tasks.Exists(task => task.Name == name));
+            Dispose();
+            throw new SmileException($"{pool.Location}: expert {missing} needs {missing}_test.safetensors in {dataFolder} and {missing}.safetensors in {headsFolder}.");
+        }
+    }
+
+    /// <summary>Gets the tasks' names in the order of the experts.</summary>
+    public IReadOnlyList<string> Tasks => [.. _tasks.Select(task => task.Name)];
+
+    /// <summary>Opens the evaluation of a pool.</summary>
+    /// <param name="pool">The pool; it must outlive the evaluation.</param>
+    /// <param name="headsFolder">One <c>TASK.safetensors</c> head per expert.</param>
+    /// <param name="dataFolder">One <c>TASK_test.safetensors</c> per expert.</param>
+    /// <param name="compute">Where to run; the CPU where null.</param>
+    /// <exception cref="SmileException">An expert doesn't fit the pretrained model, or has no data or head.</exception>
+    public static PoolEvaluation Open(ModelPool pool, string headsFolder, string dataFolder, ComputeOptions? compute = null)
+    {
+        ArgumentNullException.ThrowIfNull(pool);
+        return new PoolEvaluation(pool, headsFolder, dataFolder, compute);
+    }
+
+    /// <summary>Evaluates the pretrained model on every task.</summary>
+    public MethodResult Pretrained(CancellationToken cancellation = default)
+        => Evaluate("pretrained", _ => Load(_pool.Pretrained), sameForAll: true, Count(_pool.Pretrained), cancellation);
+
+    /// <summary>Evaluates each expert on its own task.</summary>
+    public MethodResult FineTuned(CancellationToken cancellation = default)
+        => Evaluate(
+            "finetuned (each on its own task)",
+            task => Load(Expert(task).Parameters),
+            sameForAll: false,
+            _pool.Experts.Sum(expert => Count(expert.Parameters)),
+            cancellation);
+
+    /// <summary>Evaluates the mean of the experts' parameters.</summary>
+    public MethodResult Average(CancellationToken cancellation = default)
+        => Evaluate("simple average", _ => Load(new AverageTensors(_pool)), sameForAll: true, Count(_pool.Pretrained), cancellation);
+
+    /// <summary>Evaluates the routing oracle: every row to its task's expert, dense, over the pretrained norms and embeddings.</summary>
+    public MethodResult Oracle(CancellationToken cancellation = default)
+        => Evaluate(
+            "oracle routing, dense experts, base non-linear parameters",
+            task => Load(new OracleTensors(_pool, _manifest, Expert(task))),
+            sameForAll: false,
+            parameters: null,
+            cancellation);
+
+    /// <summary>Fuses the pool into a temporary folder and evaluates the result.</summary>
+    /// <param name="options">How to fuse.</param>
+    /// <param name="observer">Told, task by task, where every token is routed; or null.</param>
+    /// <param name="cancellation">Ends the evaluation.</param>
+    public MethodResult Smile(SmileFusionOptions options, Func<string, IRoutingObserver>? observer = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        string folder = Directory.CreateTempSubdirectory("smile-").FullName;
+        try
+        {
+            string output = Path.Combine(folder, "fused");
+            FusionReport report = new SmileFusion(options).Fuse(_pool, output, cancellation: cancellation);
+            string rank = options.ExpertRank is { } k ? $"k={k}" : "k=-1 (dense)";
+            string shared = options.Shared switch
+            {
+                SharedParameters.AverageLeaves => " average_experts",
+                SharedParameters.Average => " average_all",
+                _ => "",
+            };
+            return Evaluate(
+                $"smile gate_k={options.RouterRank} {rank} top_k={options.ExpertsPerToken}{shared}",
+                _ => SmileModel.Load(output, _compute),
+                sameForAll: true,
+                report.FusedParameters,
+                cancellation,
+                observer);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _tasks.ForEach(task => task.Dispose());
+
+    private static long Count(ITensorSource source)
+        => source.Tensors.Values.Where(tensor => tensor.Type.IsFloatingPoint()).Sum(tensor => tensor.ElementCount);
+
+    private Expert Expert(string task) => _pool.Experts.First(expert => expert.Name == task);
+
+    private SmileModel Load(ITensorSource source) => SmileModel.Load(_pool.Pretrained.Config, source, _compute);
+
+    private MethodResult Evaluate(
+        string method,
+        Func<string, SmileModel> load,
+        bool sameForAll,
+        long? parameters,
+        CancellationToken cancellation,
+        Func<string, IRoutingObserver>? observer = null)
+    {
+        var accuracy = new Dictionary<string, double>();
+        SmileModel? model = null;
+        try
+        {
+            foreach (TaskData task in _tasks)
+            {
+                if (model is null || !sameForAll)
+                {
+                    model?.Dispose();
+                    model = load(task.Name);
+                }
+
+                accuracy[task.Name] = Evaluation.Accuracy(model, _heads[task.Name], task, observer?.Invoke(task.Name), cancellation);
+            }
+        }
+        finally
+        {
+            model?.Dispose();
+        }
+
+        return new MethodResult(method, accuracy, parameters);
+    }
+}

@@ -1,0 +1,54 @@
+using Smile.ML.Checkpoints;
+using Smile.ML.Networks;
+
+namespace Smile.ML.Fusion;
+
+/// <summary>A fine-tuned model of a pool.</summary>
+public abstract class Expert : IDisposable
+{
+    private protected Expert(string name) => Name = name;
+
+    /// <summary>Gets the expert's name in the pool.</summary>
+    public string Name { get; }
+
+    /// <summary>Gets where it was read from.</summary>
+    public abstract string Location { get; }
+
+    /// <summary>Gets all its parameters, as those of a whole fine-tuned model.</summary>
+    internal abstract ITensorSource Parameters { get; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Checks names, shapes and types against the pretrained model without reading values.</summary>
+    /// <exception cref="SmileException">Something differs; the message names the expert, the tensor, what was found and expected.</exception>
+    internal abstract void Check(HuggingFaceFolder pretrained, NetworkManifest manifest);
+
+    /// <summary>Gets what the expert added to a layer's weight.</summary>
+    /// <exception cref="SmileException">The delta holds a NaN or an infinity.</exception>
+    internal abstract WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer);
+
+    /// <summary>Gets what the expert added to a layer's bias, a missing bias counting as 0; null where neither has one.</summary>
+    /// <exception cref="SmileException">The delta holds a NaN or an infinity.</exception>
+    internal float[]? ReadBiasDelta(ITensorSource pretrained, LinearLayerInfo layer)
+    {
+        string name = $"{layer.Name}.bias";
+        bool mine = Parameters.Tensors.ContainsKey(name);
+        if (!mine && !layer.HasBias)
+        {
+            return null;
+        }
+
+        float[] delta = mine ? Parameters.ReadVector(name, layer.Outputs) : new float[layer.Outputs];
+        float[] before = layer.HasBias ? pretrained.ReadVector(name, layer.Outputs) : new float[layer.Outputs];
+        return float.IsFinite(DeltaArithmetic.Subtract(delta, before)) ? delta : throw DeltaArithmetic.NotFinite(Parameters, pretrained, name);
+    }
+
+    /// <summary>Closes the expert's files.</summary>
+    /// <param name="disposing">Always true: there is no finalizer.</param>
+    protected abstract void Dispose(bool disposing);
+}

@@ -1,0 +1,39 @@
+using Smile.ML.Checkpoints;
+
+namespace Smile.ML.Fusion;
+
+/// <summary>Writes tensors in the precision that was asked for, and counts the parameters.</summary>
+internal sealed class FusedTensorWriter(CheckpointWriter writer, StoredPrecision precision)
+{
+    /// <summary>Gets the number of floating-point values written.</summary>
+    public long Parameters { get; private set; }
+
+    /// <summary>Writes a computed tensor.</summary>
+    public void Write(string name, ReadOnlySpan<long> shape, ReadOnlySpan<float> values)
+    {
+        writer.WriteTensor(name, Type(TensorType.F32), shape.ToArray(), values);
+        Parameters += values.Length;
+    }
+
+    /// <summary>Copies a tensor, in chunks, under another name.</summary>
+    public void Copy(ITensorSource source, string from, string to)
+    {
+        TensorInfo tensor = source.Tensors[from];
+        if (!tensor.Type.IsFloatingPoint())
+        {
+            writer.Copy(source, from, to, tensor.Type);
+            return;
+        }
+
+        writer.Copy(source, from, to, Type(tensor.Type));
+        Parameters += tensor.ElementCount;
+    }
+
+    private TensorType Type(TensorType stored) => precision switch
+    {
+        StoredPrecision.F32 => TensorType.F32,
+        StoredPrecision.BF16 => TensorType.BF16,
+        StoredPrecision.F16 => TensorType.F16,
+        _ => stored,
+    };
+}

@@ -1,0 +1,61 @@
+using Smile.ML.LinearAlgebra;
+
+namespace Smile.ML.Fusion;
+
+/// <summary>The singular triplets of one expert's delta, as the routed layer takes them.</summary>
+/// <param name="svd">The leading triplets of D [outputs, inputs].</param>
+/// <param name="expertRank">k; null for a dense expert, which only needs router rows.</param>
+/// <param name="routerRank">k_gate.</param>
+internal sealed class LayerFactors(TruncatedSvd svd, int? expertRank, int routerRank) : IDisposable
+{
+    /// <summary>Gets the rank of the low-rank expert: k, or the delta's numerical rank where that is smaller.</summary>
+    public int Rank { get; } = Math.Min(expertRank ?? 0, svd.Rank);
+
+    /// <summary>U_k [outputs, rank].</summary>
+    public float[] U()
+    {
+        int outputs = svd.LeftTransposed.Columns;
+        var u = new float[outputs * Rank];
+        for (int i = 0; i < Rank; i++)
+        {
+            ReadOnlySpan<float> column = svd.LeftTransposed.Row(i);
+            for (int row = 0; row < outputs; row++)
+            {
+                u[(row * Rank) + i] = column[row];
+            }
+        }
+
+        return u;
+    }
+
+    /// <summary>S_k V_k^T [rank, inputs].</summary>
+    public float[] Svh()
+    {
+        int inputs = svd.RightTransposed.Columns;
+        var svh = new float[Rank * inputs];
+        for (int i = 0; i < Rank; i++)
+        {
+            float s = (float)svd.SingularValues[i];
+            ReadOnlySpan<float> v = svd.RightTransposed.Row(i);
+            Span<float> row = svh.AsSpan(i * inputs, inputs);
+            for (int j = 0; j < inputs; j++)
+            {
+                row[j] = s * v[j];
+            }
+        }
+
+        return svh;
+    }
+
+    /// <summary>Copies the first k_gate rows of V^T, unscaled; rows beyond the numerical rank are left as they are.</summary>
+    public void CopyRouterRows(Span<float> rows)
+    {
+        int inputs = svd.RightTransposed.Columns;
+        for (int i = 0; i < Math.Min(routerRank, svd.Rank); i++)
+        {
+            svd.RightTransposed.Row(i).CopyTo(rows[(i * inputs)..]);
+        }
+    }
+
+    public void Dispose() => svd.Dispose();
+}

@@ -1,0 +1,135 @@
+using Smile.ML.Checkpoints;
+using Smile.ML.Networks;
+
+namespace Smile.ML.Fusion;
+
+/// <summary>A pretrained model and the models fine-tuned from it. Weights stay in their files until they are asked for.</summary>
+public sealed class ModelPool : IDisposable
+{
+    /// <summary>The name of the pretrained model's folder in a pool folder.</summary>
+    public const string PretrainedFolder = "_pretrained_";
+
+    private static readonly string[] NotExperts = ["data", "heads", "adapters"];
+
+    private ModelPool(string location, HuggingFaceFolder pretrained, IReadOnlyList<Expert> experts)
+        => (Location, Pretrained, Experts) = (location, pretrained, experts);
+
+    /// <summary>Gets the pool's folder, or the pretrained model's where the pool was given model by model.</summary>
+    public string Location { get; }
+
+    /// <summary>Gets the pretrained model.</summary>
+    public HuggingFaceFolder Pretrained { get; }
+
+    /// <summary>Gets the fine-tuned models, in router order.</summary>
+    public IReadOnlyList<Expert> Experts { get; }
+
+    /// <summary>
+    /// Opens a folder that holds <c>_pretrained_</c> and one folder per expert, in ordinal order of their names. Folders named
+    /// <c>data</c>, <c>heads</c> or <c>adapters</c>, or starting with <c>_</c> or <c>.</c>, are not experts.
+    /// </summary>
+    /// <param name="folder">The pool's folder.</param>
+    /// <returns>The pool; dispose it to close its files.</returns>
+    /// <exception cref="SmileException">A folder is missing or holds no readable checkpoint.</exception>
+    public static ModelPool Open(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        if (!Directory.Exists(folder))
+        {
+            throw new SmileException($"{folder}: there is no such folder; expected a model pool.");
+        }
+
+        string pretrained = Path.Combine(folder, PretrainedFolder);
+        if (!Directory.Exists(pretrained))
+        {
+            throw new SmileException($"{folder}: a model pool holds the pretrained model in a folder {PretrainedFolder}; found none.");
+        }
+
+        IEnumerable<KeyValuePair<string, string>> experts = Directory.EnumerateDirectories(folder)
+            .Select(path => KeyValuePair.Create(Path.GetFileName(path), path))
+            .Where(expert => expert.Key[0] is not ('_' or '.') && !NotExperts.Contains(expert.Key))
+            .OrderBy(expert => expert.Key, StringComparer.Ordinal);
+        return Open(folder, pretrained, experts);
+    }
+
+    /// <summary>Opens a pool model by model.</summary>
+    /// <param name="pretrained">The pretrained model's folder.</param>
+    /// <param name="experts">The experts' names and folders, in router order.</param>
+    /// <returns>The pool; dispose it to close its files.</returns>
+    /// <exception cref="SmileException">A folder is missing or holds no readable checkpoint, or a name is given twice.</exception>
+    public static ModelPool Open(string pretrained, IEnumerable<KeyValuePair<string, string>> experts)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(pretrained);
+        ArgumentNullException.ThrowIfNull(experts);
+        return Open(pretrained, pretrained, experts);
+    }
+
+    /// <summary>Gets a pool of some of the experts. Dispose the original, not the selection.</summary>
+    /// <param name="names">The experts to take, in the new router order.</param>
+    /// <returns>The selection.</returns>
+    /// <exception cref="SmileException">The pool has no expert of a name.</exception>
+    public ModelPool Select(params IEnumerable<string> names)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        return new ModelPool(Location, Pretrained, [.. names.Select(name => Experts.FirstOrDefault(expert => expert.Name == name)
+            ?? throw new SmileException($"{Location}: there is no expert {name}; found {string.Join(", ", Experts.Select(expert => expert.Name))}."))]);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Pretrained.Dispose();
+        foreach (Expert expert in Experts)
+        {
+            expert.Dispose();
+        }
+    }
+
+    /// <summary>Checks every model of the pool against the pretrained one, reading no values.</summary>
+    /// <returns>The pretrained model's layers.</returns>
+    /// <exception cref="SmileException">The architecture is unsupported, or an expert doesn't fit.</exception>
+    internal NetworkManifest Check()
+    {
+        if (Architectures.IsFused(Pretrained.Config))
+        {
+            throw new SmileException($"{Pretrained.Location}: the pretrained model is itself a fused one ({Pretrained.Config.ModelType}).");
+        }
+
+        NetworkManifest manifest = NetworkManifest.Read(Pretrained.Config, Pretrained);
+        foreach (Expert expert in Experts)
+        {
+            expert.Check(Pretrained, manifest);
+        }
+
+        return manifest;
+    }
+
+    private static ModelPool Open(string location, string pretrained, IEnumerable<KeyValuePair<string, string>> experts)
+    {
+        var opened = new List<IDisposable>();
+        try
+        {
+            HuggingFaceFolder folder = HuggingFaceFolder.Open(pretrained);
+            opened.Add(folder);
+            var models = new List<Expert>();
+            foreach ((string name, string path) in experts)
+            {
+                if (models.Exists(other => other.Name == name))
+                {
+                    throw new SmileException($"Two experts are named {name}: {models.Find(other => other.Name == name)!.Location} and {path}.");
+                }
+
+                models.Add(new FullExpert(name, HuggingFaceFolder.Open(path)));
+                opened.Add(models[^1]);
+            }
+
+            return models.Count > 0
+                ? new ModelPool(location, folder, models)
+                : throw new SmileException($"{location}: found no expert; expected at least one fine-tuned model beside the pretrained one.");
+        }
+        catch
+        {
+            opened.ForEach(model => model.Dispose());
+            throw;
+        }
+    }
+}

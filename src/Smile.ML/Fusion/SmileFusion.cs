@@ -1,0 +1,311 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using Smile.ML.Checkpoints;
+using Smile.ML.Compute.Cpu;
+using Smile.ML.LinearAlgebra;
+using Smile.ML.Networks;
+using Smile.ML.Routing;
+
+namespace Smile.ML.Fusion;
+
+/// <summary>
+/// SMILE: zero-shot sparse mixture of low-rank experts (arXiv 2408.10174). Every linear layer W_0 becomes a routed one: expert e is the
+/// rank-k truncation of D_e = W_e - W_0 = U_e S_e V_e^T, its router rows are the first k_gate rows of V_e^T. Layers are read, fused and
+/// written one by one; the inputs are never changed.
+/// </summary>
+public sealed class SmileFusion
+{
+    /// <summary>FusionBench takes a delta as zero when every element is within this.</summary>
+    private const float FusionBenchZero = 1e-8f;
+
+    private readonly SmileFusionOptions _options;
+
+    /// <summary>Creates a fusion.</summary>
+    /// <param name="options">How to fuse; the defaults where null.</param>
+    public SmileFusion(SmileFusionOptions? options = null) => _options = options ?? new SmileFusionOptions();
+
+    private bool FollowsFusionBench => _options.Compatibility == FusionCompatibility.FusionBench;
+
+    /// <summary>Fuses a pool into a folder in FusionBench's layout. The folder appears when it is complete, or not at all.</summary>
+    /// <param name="pool">The pretrained model and its experts.</param>
+    /// <param name="outputFolder">The folder to write.</param>
+    /// <param name="overwrite">Whether to replace a folder that is there already.</param>
+    /// <param name="progress">Told after each layer; or null.</param>
+    /// <param name="cancellation">Ends the fusion; nothing is left behind.</param>
+    /// <returns>What was done.</returns>
+    /// <exception cref="SmileException">
+    /// An option is out of range, an expert doesn't fit the pretrained model, a delta is not finite, the memory limit is too low for a
+    /// layer, or the output can't be written.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The fusion was cancelled.</exception>
+    public FusionReport Fuse(
+        ModelPool pool,
+        string outputFolder,
+        bool overwrite = false,
+        IProgress<FusionProgress>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(pool);
+        ArgumentException.ThrowIfNullOrEmpty(outputFolder);
+        long start = Stopwatch.GetTimestamp();
+        _options.Validate(pool.Experts.Count);
+        NetworkManifest manifest = pool.Check();
+        var keep = new LayerPatterns(_options.Keep, manifest);
+
+        using var threads = new WorkerPool(_options.Threads ?? Environment.ProcessorCount);
+        using CheckpointWriter writer = CheckpointWriter.Create(outputFolder, overwrite);
+        var output = new FusedTensorWriter(writer, _options.Precision);
+        var upscaled = new List<string>();
+        var kept = new Dictionary<string, string>();
+        foreach (LinearLayerInfo layer in manifest.LinearLayers)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            if (keep.Matches(layer.Name))
+            {
+                kept[layer.Name] = "kept by pattern";
+            }
+            else if (FuseLayer(pool, layer, threads, output, cancellation) is { } reason)
+            {
+                kept[layer.Name] = reason;
+            }
+            else
+            {
+                upscaled.Add(layer.Name);
+            }
+
+            progress?.Report(new FusionProgress(upscaled.Count + kept.Count, manifest.LinearLayers.Count, layer.Name));
+        }
+
+        WriteShared(pool, upscaled, kept.Keys, output, cancellation);
+        writer.SetConfig(FusedConfig(pool));
+        cancellation.ThrowIfCancellationRequested();
+        writer.Commit();
+        return new FusionReport
+        {
+            Experts = [.. pool.Experts.Select(expert => expert.Name)],
+            Upscaled = upscaled,
+            Kept = kept,
+            PretrainedParameters = pool.Pretrained.Tensors.Values.Where(t => t.Type.IsFloatingPoint()).Sum(t => t.ElementCount),
+            FusedParameters = output.Parameters,
+            Elapsed = Stopwatch.GetElapsedTime(start),
+        };
+    }
+
+    /// <summary>Upscales one layer, or returns why it stays plain.</summary>
+    private string? FuseLayer(ModelPool pool, LinearLayerInfo layer, WorkerPool threads, FusedTensorWriter output, CancellationToken cancellation)
+    {
+        float[]?[] biases = [.. pool.Experts.Select(expert => expert.ReadBiasDelta(pool.Pretrained, layer))];
+        LayerFactors?[] factors = Factorize(pool, layer, threads, cancellation);
+        try
+        {
+            bool weightsChanged = factors.Any(expert => expert is not null);
+            bool biasesChanged = biases.Any(bias => bias is not null && bias.AsSpan().ContainsAnyExcept(0f));
+            if (!weightsChanged && (FollowsFusionBench || !biasesChanged))
+            {
+                return "all deltas zero";
+            }
+
+            Write(pool, layer, factors, biases, weightsChanged, output);
+            return null;
+        }
+        finally
+        {
+            Array.ForEach(factors, expert => expert?.Dispose());
+        }
+    }
+
+    /// <summary>Takes every expert's delta apart; null for an expert that left the weight alone.</summary>
+    private LayerFactors?[] Factorize(ModelPool pool, LinearLayerInfo layer, WorkerPool threads, CancellationToken cancellation)
+    {
+        var factors = new LayerFactors?[pool.Experts.Count];
+        var work = new FactorizeExperts(this, pool, layer, threads, factors, cancellation);
+        try
+        {
+            // Many experts share the threads out; few leave them to each decomposition.
+            if (factors.Length >= threads.Threads && AtOnce(layer, threads.Threads) == threads.Threads)
+            {
+                threads.For(factors.Length, ref work);
+            }
+            else
+            {
+                for (int e = 0; e < factors.Length; e++)
+                {
+                    work.Execute(e);
+                }
+            }
+        }
+        catch
+        {
+            Array.ForEach(factors, expert => expert?.Dispose());
+            throw;
+        }
+
+        return factors;
+    }
+
+    /// <summary>How many experts of a layer the memory limit lets be worked on at once.</summary>
+    /// <exception cref="SmileException">Not even one.</exception>
+    private int AtOnce(LinearLayerInfo layer, int threads)
+    {
+        if (_options.MaxMemory is not { } limit)
+        {
+            return threads;
+        }
+
+        // A delta, the packed copies of it and its transpose that the decomposition multiplies by, and the blocks of its basis.
+        long weight = (long)layer.Outputs * layer.Inputs * sizeof(float);
+        long basis = 8L * Math.Max(_options.ExpertRank ?? 0, _options.RouterRank) * (layer.Outputs + layer.Inputs) * sizeof(float);
+        long needed = (3 * weight) + basis;
+        return needed <= limit
+            ? (int)Math.Min(threads, limit / needed)
+            : throw new SmileException(
+                $"MaxMemory is {limit} bytes; one expert of {layer.Name} [{layer.Outputs}, {layer.Inputs}] takes about {needed}.");
+    }
+
+    private LayerFactors? FactorizeExpert(Expert expert, ModelPool pool, LinearLayerInfo layer, WorkerPool threads)
+    {
+        int smaller = Math.Min(layer.Outputs, layer.Inputs);
+        int routerRank = Math.Min(_options.RouterRank, smaller);
+        int rank = Math.Max(Math.Min(_options.ExpertRank ?? 0, smaller), routerRank);
+        using WeightDelta delta = expert.ReadDelta(pool.Pretrained, layer);
+        if (delta.Magnitude <= (FollowsFusionBench ? FusionBenchZero : 0))
+        {
+            return null;
+        }
+
+        return new LayerFactors(delta.Factorize(rank, FollowsFusionBench, threads), _options.ExpertRank, routerRank);
+    }
+
+    private void Write(
+        ModelPool pool, LinearLayerInfo layer, LayerFactors?[] factors, float[]?[] biases, bool routed, FusedTensorWriter output)
+    {
+        var names = new RoutedLayerNames(layer.Name);
+        output.Copy(pool.Pretrained, $"{layer.Name}.weight", names.SharedWeight);
+        if (layer.HasBias)
+        {
+            output.Copy(pool.Pretrained, $"{layer.Name}.bias", names.SharedBias);
+        }
+
+        if (routed)
+        {
+            int routerRank = Math.Min(_options.RouterRank, Math.Min(layer.Outputs, layer.Inputs));
+            output.Write(names.Gate, [factors.Length * routerRank, layer.Inputs], Gate(layer, factors, routerRank));
+        }
+
+        for (int e = 0; e < factors.Length; e++)
+        {
+            if (factors[e] is { } expert)
+            {
+                if (_options.ExpertRank is null)
+                {
+                    using WeightDelta delta = pool.Experts[e].ReadDelta(pool.Pretrained, layer);
+                    output.Write(names.DenseWeight(e), [layer.Outputs, layer.Inputs], delta.ToMatrix().Span);
+                }
+                else
+                {
+                    output.Write(names.U(e), [layer.Outputs, expert.Rank], expert.U());
+                    output.Write(names.Svh(e), [expert.Rank, layer.Inputs], expert.Svh());
+                }
+            }
+
+            if (biases[e] is { } bias)
+            {
+                output.Write(names.Bias(e), [layer.Outputs], bias);
+            }
+        }
+    }
+
+    /// <summary>Stacks the experts' router rows. Rows beyond an expert's rank are zero: they add nothing to its logit.</summary>
+    private float[] Gate(LinearLayerInfo layer, LayerFactors?[] factors, int routerRank)
+    {
+        var gate = new float[factors.Length * routerRank * layer.Inputs];
+        for (int e = 0; e < factors.Length; e++)
+        {
+            Span<float> rows = gate.AsSpan(e * routerRank * layer.Inputs, routerRank * layer.Inputs);
+            if (factors[e] is { } expert)
+            {
+                expert.CopyRouterRows(rows);
+            }
+            else if (FollowsFusionBench)
+            {
+                // LAPACK's right singular vectors of a zero matrix are the unit vectors.
+                for (int i = 0; i < routerRank; i++)
+                {
+                    rows[(i * layer.Inputs) + i] = 1;
+                }
+            }
+        }
+
+        return gate;
+    }
+
+    /// <summary>Writes everything that is not part of an upscaled layer.</summary>
+    private void WriteShared(
+        ModelPool pool, IEnumerable<string> upscaled, IEnumerable<string> kept, FusedTensorWriter output, CancellationToken cancellation)
+    {
+        HashSet<string> written = [.. upscaled.SelectMany(layer => new[] { $"{layer}.weight", $"{layer}.bias" })];
+        HashSet<string> linear = [.. kept.SelectMany(layer => new[] { $"{layer}.weight", $"{layer}.bias" })];
+        HashSet<string> parents = [.. pool.Pretrained.Tensors.Keys.Select(Module).SelectMany(Ancestors)];
+        using var average = new AverageTensors(pool);
+        foreach (TensorInfo tensor in pool.Pretrained.Tensors.Values.Where(tensor => !written.Contains(tensor.Name)))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            bool averaged = tensor.Type.IsFloatingPoint() && !linear.Contains(tensor.Name) && _options.Shared switch
+            {
+                SharedParameters.Average => true,
+                SharedParameters.AverageLeaves => !parents.Contains(Module(tensor.Name)),
+                _ => false,
+            };
+            output.Copy(averaged ? average : pool.Pretrained, tensor.Name, tensor.Name);
+        }
+    }
+
+    private ModelConfig FusedConfig(ModelPool pool)
+    {
+        ModelConfig config = pool.Pretrained.Config;
+        var changes = new Dictionary<string, JsonNode?>
+        {
+            ["model_type"] = Architectures.FusedPrefix + config.ModelType,
+            ["num_experts_per_tok"] = _options.ExpertsPerToken,
+            ["rank_of_router"] = _options.RouterRank,
+            ["rank_of_expert"] = _options.ExpertRank ?? -1,
+            ["num_local_experts"] = pool.Experts.Count,
+            ["expert_names"] = new JsonArray([.. pool.Experts.Select(expert => JsonValue.Create(expert.Name))]),
+        };
+        if (_options.Precision != StoredPrecision.Keep)
+        {
+            changes["torch_dtype"] = _options.Precision switch
+            {
+                StoredPrecision.BF16 => "bfloat16",
+                StoredPrecision.F16 => "float16",
+                _ => "float32",
+            };
+        }
+
+        return config.With(changes);
+    }
+
+    /// <summary>The module that holds a parameter.</summary>
+    private static string Module(string parameter) => parameter[..Math.Max(0, parameter.LastIndexOf('.'))];
+
+    /// <summary>The modules that a module is part of, itself not included.</summary>
+    private static IEnumerable<string> Ancestors(string module)
+    {
+        while (module.Length > 0)
+        {
+            module = Module(module);
+            yield return module;
+        }
+    }
+
+    private readonly struct FactorizeExperts(
+        SmileFusion fusion, ModelPool pool, LinearLayerInfo layer, WorkerPool threads, LayerFactors?[] factors, CancellationToken cancellation)
+        : IParallelWork
+    {
+        public void Execute(int index)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            factors[index] = fusion.FactorizeExpert(pool.Experts[index], pool, layer, threads);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+using Smile.ML.Checkpoints;
+using Smile.ML.Compute;
+using Smile.ML.Networks;
+using Smile.ML.Routing;
+
+namespace Smile.ML.Fusion;
+
+/// <summary>A model ready to run: a fused one, or any plain checkpoint of a supported architecture. Safe for use from several threads.</summary>
+public sealed class SmileModel : IDisposable
+{
+    private readonly Backend _backend;
+    private readonly List<IDisposable> _owned;
+    private readonly Network _network;
+    private readonly ReaderWriterLockSlim _lifetime = new();
+    private bool _disposed;
+
+    private SmileModel(Backend backend, List<IDisposable> owned, Network network)
+        => (_backend, _owned, _network) = (backend, owned, network);
+
+    /// <summary>Gets what the model takes.</summary>
+    public IReadOnlyList<NetworkPort> Inputs => _network.Inputs;
+
+    /// <summary>Gets what it gives, the output that serves as a sample's embedding first.</summary>
+    public IReadOnlyList<NetworkPort> Outputs => _network.Outputs;
+
+    /// <summary>Gets the device that it runs on.</summary>
+    public string Device => _backend.Name;
+
+    /// <summary>Loads a model from a Hugging Face folder or a fused folder.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="options">Where to run it; the CPU where null.</param>
+    /// <exception cref="SmileException">The folder holds no readable checkpoint, or one of an unsupported architecture.</exception>
+    public static SmileModel Load(string folder, ComputeOptions? options = null)
+    {
+        using HuggingFaceFolder source = HuggingFaceFolder.Open(folder);
+        return Load(source.Config, source, options);
+    }
+
+    /// <summary>Loads a model from a configuration and its weights.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="source">The weights; not needed any more once this returns.</param>
+    /// <param name="options">Where to run it; the CPU where null.</param>
+    /// <exception cref="SmileException">The architecture is unsupported, or config and weights don't fit together.</exception>
+    public static SmileModel Load(ModelConfig config, ITensorSource source, ComputeOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        ArgumentNullException.ThrowIfNull(source);
+        Backend backend = Backends.Create(options ?? new ComputeOptions());
+        var owned = new List<IDisposable>();
+        try
+        {
+            var loaders = new List<ILinearLoader>();
+            if (Architectures.IsFused(config))
+            {
+                loaders.Add(new RoutedLinearLoader(source, backend, Routers.Create(config)));
+            }
+
+            loaders.Add(new DenseLinearLoader(source, backend));
+            return new SmileModel(backend, owned, NetworkLoader.Load(config, source, backend, loaders, owned));
+        }
+        catch
+        {
+            Release(owned, backend);
+            throw;
+        }
+    }
+
+    /// <summary>Runs a batch.</summary>
+    /// <param name="inputs">The inputs by name, batch first, shaped as <see cref="Inputs"/> says.</param>
+    /// <param name="outputs">Names of the outputs to compute; all where null.</param>
+    /// <param name="observer">Told where every token is routed; or null.</param>
+    /// <param name="cancellation">Ends the run between layers.</param>
+    /// <returns>The outputs by name, batch first.</returns>
+    /// <exception cref="SmileException">An input is missing or of another shape or type, or an output is unknown.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public IReadOnlyDictionary<string, HostTensor> Run(
+        IReadOnlyDictionary<string, HostTensor> inputs,
+        IEnumerable<string>? outputs = null,
+        IRoutingObserver? observer = null,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        Check(inputs);
+        HashSet<string> wanted = [.. outputs ?? Outputs.Select(port => port.Name)];
+        if (wanted.FirstOrDefault(name => Outputs.All(port => port.Name != name)) is { } unknown)
+        {
+            throw new SmileException($"The model has no output {unknown}; it gives {string.Join(", ", Outputs.Select(port => port.Name))}.");
+        }
+
+        _lifetime.EnterReadLock();
+        try
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _network.Forward(new ForwardPass(_backend, observer, cancellation), inputs, wanted);
+        }
+        finally
+        {
+            _lifetime.ExitReadLock();
+        }
+    }
+
+    /// <summary>Frees the weights once no run is under way.</summary>
+    public void Dispose()
+    {
+        _lifetime.EnterWriteLock();
+        try
+        {
+            if (!_disposed)
+            {
+                _disposed = true;
+                Release(_owned, _backend);
+            }
+        }
+        finally
+        {
+            _lifetime.ExitWriteLock();
+        }
+    }
+
+    private static void Release(List<IDisposable> owned, Backend backend)
+    {
+        owned.ForEach(part => part.Dispose());
+        owned.Clear();
+        backend.Dispose();
+    }
+
+    private void Check(IReadOnlyDictionary<string, HostTensor> inputs)
+    {
+        long? batch = null;
+        foreach (NetworkPort port in Inputs)
+        {
+            if (!inputs.TryGetValue(port.Name, out HostTensor? tensor))
+            {
+                if (!port.IsOptional)
+                {
+                    throw new SmileException($"Input {port.Name} is missing; expected {Describe(port)}.");
+                }
+
+                continue;
+            }
+
+            bool fits = tensor.Type.IsFloatingPoint() == port.Type.IsFloatingPoint()
+                && tensor.Shape.Count == port.Shape.Count + 1
+                && tensor.Shape[0] >= 1
+                && tensor.Shape[0] == (batch ??= tensor.Shape[0]);
+            for (int i = 0; fits && i < port.Shape.Count; i++)
+            {
+                fits = port.Shape[i] < 0 ? tensor.Shape[i + 1] >= 1 : port.Shape[i] == tensor.Shape[i + 1];
+            }
+
+            if (!fits)
+            {
+                throw new SmileException(
+                    $"Input {port.Name} is {tensor.Type} [{string.Join(", ", tensor.Shape)}]; expected {Describe(port)}"
+                    + (batch is { } size ? $" with {size} rows." : "."));
+            }
+        }
+    }
+
+    private static string Describe(NetworkPort port)
+        => $"{port.Type} [batch, {string.Join(", ", port.Shape.Select(d => d < 0 ? "any" : d.ToString(System.Globalization.CultureInfo.InvariantCulture)))}]";
+}
