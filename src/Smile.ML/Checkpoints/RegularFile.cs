@@ -1,0 +1,87 @@
+using System.Security;
+using Microsoft.Win32.SafeHandles;
+
+namespace Smile.ML.Checkpoints;
+
+/// <summary>Opens and reads the files of a checkpoint; every failure is a <see cref="SmileException"/> that names the path.</summary>
+internal static class RegularFile
+{
+    /// <summary>Opens a file that is not empty for reading.</summary>
+    /// <param name="path">The file's path.</param>
+    /// <param name="length">Its length in bytes, at least 1.</param>
+    /// <returns>The open file.</returns>
+    /// <exception cref="SmileException">It is missing, empty, a folder or not readable.</exception>
+    public static SafeFileHandle OpenRead(string path, out long length)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        SafeFileHandle? file = null;
+        try
+        {
+            // The length is asked before the file is opened: pipes and devices report 0, and opening a pipe waits for a writer.
+            if (!File.Exists(path))
+            {
+                throw new SmileException(Directory.Exists(path) ? $"{path}: is a folder; expected a file." : $"{path}: there is no such file.");
+            }
+
+            var info = new FileInfo(path);
+            info = info.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? info;
+            if (info.Length > 0)
+            {
+                file = File.OpenHandle(path);
+                length = RandomAccess.GetLength(file);
+                if (length > 0)
+                {
+                    return file;
+                }
+            }
+        }
+        catch (Exception e) when (IsFileFailure(e))
+        {
+            file?.Dispose();
+            throw Failure(path, "cannot be read", e);
+        }
+
+        file?.Dispose();
+        throw new SmileException($"{path}: the file is empty.");
+    }
+
+    /// <summary>Reads a whole file of limited size.</summary>
+    /// <exception cref="SmileException">It cannot be read or is longer than <paramref name="maxLength"/>.</exception>
+    public static byte[] ReadAllBytes(string path, int maxLength)
+    {
+        using SafeFileHandle file = OpenRead(path, out long length);
+        if (length > maxLength)
+        {
+            throw new SmileException($"{path}: found {length} bytes; expected at most {maxLength}.");
+        }
+
+        try
+        {
+            byte[] content = new byte[length];
+            int done = 0;
+            while (done < content.Length)
+            {
+                int read = RandomAccess.Read(file, content.AsSpan(done), done);
+                if (read == 0)
+                {
+                    throw new SmileException($"{path}: shrank from {length} to {done} bytes while it was read.");
+                }
+
+                done += read;
+            }
+
+            return content;
+        }
+        catch (Exception e) when (IsFileFailure(e))
+        {
+            throw Failure(path, "cannot be read", e);
+        }
+    }
+
+    /// <summary>Tells whether an exception is the file system's, as opposed to a mistake of ours.</summary>
+    public static bool IsFileFailure(Exception e)
+        => e is IOException or UnauthorizedAccessException or SecurityException or NotSupportedException or ArgumentException;
+
+    /// <summary>Turns the file system's exception into one that names the path and what could not be done.</summary>
+    public static SmileException Failure(string path, string problem, Exception cause) => new($"{path}: {problem}: {cause.Message}", cause);
+}
