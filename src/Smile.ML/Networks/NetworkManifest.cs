@@ -80,7 +80,7 @@ internal sealed class NetworkManifest : ModuleBuilder
     {
         public static readonly RecordedTensor Instance = new();
 
-        protected override void Dispose(bool disposing)
+        public override void Dispose()
         {
         }
     }

@@ -1,0 +1,156 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using Smile.ML.Fusion;
+
+namespace Smile.ML.Tool;
+
+/// <summary>The options that say how SMILE fuses; shared by the commands that fuse.</summary>
+internal sealed class FusionArguments
+{
+    private readonly Option<int?> _expertRank = new("--expert-rank")
+    {
+        Description = "Rank of each expert (k), or 'dense' for whole weight deltas.",
+        HelpName = "N|dense",
+        DefaultValueFactory = _ => 32,
+        CustomParser = ParseExpertRank,
+    };
+
+    private readonly Option<int> _routerRank = Positive("--router-rank", "Router rows per expert (k_gate).", 16);
+    private readonly Option<int> _expertsPerToken = Positive("--experts-per-token", "Experts that each token goes to (top_k).", 1);
+
+    private readonly Option<string> _shared = new Option<string>("--shared")
+    {
+        Description = "What is not upscaled: the pretrained values, the experts' mean, or FusionBench's mean over childless modules only.",
+        DefaultValueFactory = _ => "pretrained",
+    }.AcceptOnlyFromAmong("pretrained", "average", "average-leaves");
+
+    private readonly Option<string[]> _keep = new("--keep")
+    {
+        Description = "Leave linear layers of this name (with * and ?) at the pretrained weights; repeatable.",
+        HelpName = "PATTERN",
+    };
+
+    private readonly Option<string?> _compatibility = new Option<string?>("--compatibility")
+    {
+        Description = "Follow another implementation's treatment of zero deltas and of ranks above the numerical rank.",
+    }.AcceptOnlyFromAmong("fusionbench");
+
+    private readonly Option<string> _dtype = new Option<string>("--dtype")
+    {
+        Description = "Element types of the result; 'keep' leaves copied tensors as they are and stores computed ones in f32.",
+        DefaultValueFactory = _ => "keep",
+    }.AcceptOnlyFromAmong("keep", "f32", "bf16", "f16");
+
+    private readonly Option<long?> _maxMemory = new("--max-memory")
+    {
+        Description = "Limit of the working memory beside the mapped files, e.g. 2GB.",
+        HelpName = "SIZE",
+        CustomParser = ParseSize,
+    };
+
+    private readonly Option<int?> _threads = Threads();
+
+    /// <summary>The option for the number of threads, as every command that computes has it.</summary>
+    public static Option<int?> Threads()
+    {
+        var option = new Option<int?>("--threads") { Description = "Threads to compute with; all that the machine gives by default.", HelpName = "N" };
+        option.Validators.Add(result => RequirePositive(result, result.GetValueOrDefault<int?>()));
+        return option;
+    }
+
+    public void AddTo(Command command)
+    {
+        foreach (Option option in new Option[] { _expertRank, _routerRank, _expertsPerToken, _shared, _keep, _compatibility, _dtype, _maxMemory, _threads })
+        {
+            command.Options.Add(option);
+        }
+    }
+
+    public SmileFusionOptions Read(ParseResult parsed)
+    {
+        var options = new SmileFusionOptions
+        {
+            ExpertRank = parsed.GetValue(_expertRank),
+            RouterRank = parsed.GetValue(_routerRank),
+            ExpertsPerToken = parsed.GetValue(_expertsPerToken),
+            Shared = parsed.GetValue(_shared) switch
+            {
+                "average" => SharedParameters.Average,
+                "average-leaves" => SharedParameters.AverageLeaves,
+                _ => SharedParameters.Pretrained,
+            },
+            Compatibility = parsed.GetValue(_compatibility) is null ? FusionCompatibility.None : FusionCompatibility.FusionBench,
+            Precision = parsed.GetValue(_dtype) switch
+            {
+                "f32" => StoredPrecision.F32,
+                "bf16" => StoredPrecision.BF16,
+                "f16" => StoredPrecision.F16,
+                _ => StoredPrecision.Keep,
+            },
+            MaxMemory = parsed.GetValue(_maxMemory),
+            Threads = parsed.GetValue(_threads),
+        };
+        foreach (string pattern in parsed.GetValue(_keep) ?? [])
+        {
+            options.Keep.Add(pattern);
+        }
+
+        return options;
+    }
+
+    private static Option<int> Positive(string name, string description, int fallback)
+    {
+        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => fallback };
+        option.Validators.Add(result => RequirePositive(result, result.GetValueOrDefault<int>()));
+        return option;
+    }
+
+    private static void RequirePositive(OptionResult result, int? value)
+    {
+        if (value < 1)
+        {
+            result.AddError($"{result.Option.Name} is {value}; expected 1 or more.");
+        }
+    }
+
+    private static int? ParseExpertRank(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value;
+        if (text == "dense")
+        {
+            return null;
+        }
+
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int rank) && rank >= 1)
+        {
+            return rank;
+        }
+
+        result.AddError($"--expert-rank is {text}; expected 1 or more, or dense.");
+        return null;
+    }
+
+    private static long? ParseSize(ArgumentResult result)
+    {
+        string text = result.Tokens[0].Value.Trim();
+        string digits = text.TrimEnd([.. "BbIiKkMmGgTt "]);
+        long unit = text[digits.Length..].Trim().ToUpperInvariant() switch
+        {
+            "" or "B" => 1,
+            "K" or "KB" or "KIB" => 1L << 10,
+            "M" or "MB" or "MIB" => 1L << 20,
+            "G" or "GB" or "GIB" => 1L << 30,
+            "T" or "TB" or "TIB" => 1L << 40,
+            _ => 0,
+        };
+        if (unit > 0 && double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double number)
+            && number * unit is >= 1 and < long.MaxValue)
+        {
+            return (long)(number * unit);
+        }
+
+        result.AddError($"--max-memory is {text}; expected a size such as 512MB or 2GB.");
+        return null;
+    }
+}

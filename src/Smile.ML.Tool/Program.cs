@@ -1,0 +1,11 @@
+using System.CommandLine;
+using Smile.ML.Tool;
+
+var root = new RootCommand("Fuses models fine-tuned from one pretrained model into one multi-task model (SMILE), runs and evaluates it.")
+{
+    FuseCommand.Create(),
+    RunCommand.Create(),
+    EvalCommand.Create(),
+    InspectCommand.Create(),
+};
+return await CommandHost.InvokeAsync(root, args);

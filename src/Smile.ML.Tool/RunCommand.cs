@@ -1,0 +1,47 @@
+using System.CommandLine;
+using Smile.ML.Checkpoints;
+using Smile.ML.Compute;
+using Smile.ML.Fusion;
+
+namespace Smile.ML.Tool;
+
+/// <summary><c>smile run</c>: a forward pass over tensors in a file.</summary>
+internal static class RunCommand
+{
+    public static Command Create()
+    {
+        var model = new Option<string>("--model") { Description = "A Hugging Face folder or a fused folder.", HelpName = "DIR", Required = true };
+        var inputs = new Option<string>("--inputs") { Description = "A safetensors file with the inputs by name.", HelpName = "FILE", Required = true };
+        var outputs = new Option<string>("--outputs") { Description = "The safetensors file to write.", HelpName = "FILE", Required = true };
+        var routing = new Option<string?>("--routing") { Description = "A safetensors file to write every layer's routing to.", HelpName = "FILE" };
+        var compute = new ComputeArguments();
+        var command = new Command("run", "Runs a model over tensors in a safetensors file.") { model, inputs, outputs, routing };
+        compute.AddTo(command);
+        command.SetAction((parsed, cancellation) => Task.Run(
+            () => Run(
+                parsed.GetValue(model)!, parsed.GetValue(inputs)!, parsed.GetValue(outputs)!, parsed.GetValue(routing), compute.Read(parsed), cancellation),
+            CancellationToken.None));
+        return command;
+    }
+
+    private static int Run(string folder, string inputs, string outputs, string? routing, ComputeOptions compute, CancellationToken cancellation)
+    {
+        IReadOnlyDictionary<string, HostTensor> tensors = TensorFile.Read(inputs);
+        using SmileModel model = SmileModel.Load(folder, compute);
+        var recorder = new RoutingRecorder();
+        IReadOnlyDictionary<string, HostTensor> results = model.Run(
+            tensors, observer: routing is null ? null : recorder, cancellation: cancellation);
+        TensorFile.Write(outputs, results);
+        if (routing is not null)
+        {
+            TensorFile.Write(routing, recorder.Tensors);
+        }
+
+        foreach ((string name, HostTensor tensor) in results)
+        {
+            Console.WriteLine($"{name} {tensor.Type} [{string.Join(", ", tensor.Shape)}]");
+        }
+
+        return 0;
+    }
+}

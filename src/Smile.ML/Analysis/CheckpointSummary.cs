@@ -1,0 +1,105 @@
+using Smile.ML.Checkpoints;
+using Smile.ML.Networks;
+using Smile.ML.Routing;
+
+namespace Smile.ML.Analysis;
+
+/// <summary>What a checkpoint holds, told from its configuration and its tensors' names and shapes.</summary>
+public sealed record CheckpointSummary
+{
+    /// <summary>Gets the config's <c>model_type</c>; null for a lone safetensors file.</summary>
+    public string? ModelType { get; init; }
+
+    /// <summary>Gets the number of tensors.</summary>
+    public required int Tensors { get; init; }
+
+    /// <summary>Gets the number of tensors by element type.</summary>
+    public required IReadOnlyDictionary<string, int> Types { get; init; }
+
+    /// <summary>Gets the number of floating-point values.</summary>
+    public required long Parameters { get; init; }
+
+    /// <summary>Gets the bytes that all tensors take.</summary>
+    public required long Bytes { get; init; }
+
+    /// <summary>Gets the number of experts; 0 where the model is not a fused one.</summary>
+    public int Experts { get; init; }
+
+    /// <summary>Gets the experts' names, where the model tells them.</summary>
+    public IReadOnlyList<string> ExpertNames { get; init; } = [];
+
+    /// <summary>Gets the experts per token of a fused model.</summary>
+    public int ExpertsPerToken { get; init; }
+
+    /// <summary>Gets the expert rank of a fused model; null for dense experts.</summary>
+    public int? ExpertRank { get; init; }
+
+    /// <summary>Gets the router rank of a fused model.</summary>
+    public int RouterRank { get; init; }
+
+    /// <summary>Gets the linear layers, where the architecture is a known one.</summary>
+    public IReadOnlyList<LayerSummary> Layers { get; init; } = [];
+
+    /// <summary>Reads a summary.</summary>
+    /// <param name="path">A Hugging Face folder, a fused folder, or a safetensors file.</param>
+    /// <exception cref="SmileException">There is nothing readable there.</exception>
+    public static CheckpointSummary Read(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (File.Exists(path))
+        {
+            using SafetensorsFile file = SafetensorsFile.Open(path);
+            return Summarise(file);
+        }
+
+        using HuggingFaceFolder folder = HuggingFaceFolder.Open(path);
+        CheckpointSummary summary = Summarise(folder) with { ModelType = folder.Config.ModelType };
+        if (!Architectures.IsFused(folder.Config))
+        {
+            return summary with
+            {
+                Layers = [.. NetworkManifest.Read(folder.Config, folder).LinearLayers.Select(layer => new LayerSummary(layer.Name, layer.Outputs, layer.Inputs, null))],
+            };
+        }
+
+        int experts = folder.Config.GetInt32("num_local_experts", minimum: 1);
+        int expertRank = folder.Config.GetInt32("rank_of_expert");
+        return summary with
+        {
+            Experts = experts,
+            ExpertNames = folder.Config.GetStringList("expert_names", []),
+            ExpertsPerToken = folder.Config.GetInt32("num_experts_per_tok"),
+            ExpertRank = expertRank > 0 ? expertRank : null,
+            RouterRank = folder.Config.GetInt32("rank_of_router"),
+            Layers = [.. RoutedLayers(folder, experts)],
+        };
+    }
+
+    private static IEnumerable<LayerSummary> RoutedLayers(HuggingFaceFolder folder, int experts)
+    {
+        string suffix = new RoutedLayerNames("").SharedWeight;
+        foreach (TensorInfo shared in folder.Tensors.Values.Where(tensor => tensor.Name.EndsWith(suffix, StringComparison.Ordinal) && tensor.Shape.Count == 2))
+        {
+            var names = new RoutedLayerNames(shared.Name[..^suffix.Length]);
+            yield return new LayerSummary(names.Layer, shared.Shape[0], shared.Shape[1], [.. Enumerable.Range(0, experts).Select(e => Rank(folder, names, e))]);
+        }
+    }
+
+    private static long? Rank(HuggingFaceFolder folder, RoutedLayerNames names, int expert)
+    {
+        if (folder.Tensors.ContainsKey(names.DenseWeight(expert)))
+        {
+            return null;
+        }
+
+        return folder.Tensors.TryGetValue(names.U(expert), out TensorInfo? u) ? u.Shape[^1] : 0;
+    }
+
+    private static CheckpointSummary Summarise(ITensorSource source) => new()
+    {
+        Tensors = source.Tensors.Count,
+        Types = source.Tensors.Values.GroupBy(tensor => tensor.Type).OrderBy(group => group.Key).ToDictionary(group => group.Key.ToString(), group => group.Count()),
+        Parameters = source.Tensors.Values.Where(tensor => tensor.Type.IsFloatingPoint()).Sum(tensor => tensor.ElementCount),
+        Bytes = source.Tensors.Values.Sum(tensor => tensor.ByteLength),
+    };
+}
