@@ -1,0 +1,6 @@
+namespace Microsoft.ML;
+
+internal static class RepositoryPath
+{
+    public static string Combine(string directory, string name) => string.IsNullOrEmpty(directory) ? name : $"{directory}/{name}";
+}

@@ -1,0 +1,8 @@
+namespace Microsoft.ML.Runtime;
+
+internal interface ICancelable
+{
+    bool IsCanceled { get; }
+
+    void CancelExecution();
+}

@@ -1,0 +1,6 @@
+namespace Microsoft.ML.Runtime;
+
+public interface IChannelProvider : IExceptionContext
+{
+    IChannel Start(string name);
+}

@@ -1,0 +1,11 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML;
+
+public static class DebuggerExtensions
+{
+    public static DataDebuggerPreview Preview(this IDataView data, int maxRows = 100) => new(data, maxRows);
+
+    public static DataDebuggerPreview Preview(this ITransformer transformer, IDataView data, int maxRows = 100)
+        => transformer.Transform(data).Preview(maxRows);
+}
