@@ -95,7 +95,7 @@ public sealed class SmileCommandTests
             (2, "--output", ["fuse", "--pool", pool]),
             (2, "--expert-rank is many", ["fuse", "--pool", pool, "--output", folder["x"], "--expert-rank", "many"]),
             (2, "--router-rank is 0", ["fuse", "--pool", pool, "--output", folder["x"], "--router-rank", "0"]),
-            (2, "--shared", ["fuse", "--pool", pool, "--output", folder["x"], "--shared", "none"]),
+            (2, "average-leaves", ["fuse", "--pool", pool, "--output", folder["x"], "--shared", "none"]),
             (2, "--max-memory is lots", ["fuse", "--pool", pool, "--output", folder["x"], "--max-memory", "lots"]),
             (2, "NAME=DIR", ["fuse", "--pretrained", pool, "--expert", "a", "--output", folder["x"]]),
             (2, "--pool", ["fuse", "--output", folder["x"]]),
