@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Smile.ML.Checkpoints;
+using Smile.ML.Compute.Cpu;
 using Smile.ML.Networks;
 
 namespace Smile.ML.Fusion;
@@ -74,12 +75,12 @@ internal sealed class AdaptedTensors : ITensorSource
 
     /// <summary>Gets what the adapter adds to a linear layer's weight; of rank 0 where it leaves the layer alone.</summary>
     /// <exception cref="SmileException">A factor holds a NaN or an infinity.</exception>
-    public WeightDelta ReadDelta(LinearLayerInfo layer)
+    public WeightDelta ReadDelta(LinearLayerInfo layer, WorkerPool? pool)
     {
         string name = $"{layer.Name}.weight";
         if (_adapter.Replacements.ContainsKey(name))
         {
-            return DenseWeightDelta.Read(this, _pretrained, layer);
+            return DenseWeightDelta.Read(this, _pretrained, layer, pool);
         }
 
         return new LowRankWeightDelta(_weights.TryGetValue(name, out LoraModule? module)

@@ -1,4 +1,5 @@
 using Smile.ML.Checkpoints;
+using Smile.ML.Compute.Cpu;
 using Smile.ML.Networks;
 
 namespace Smile.ML.Fusion;
@@ -27,7 +28,8 @@ internal sealed class AdapterExpert : Expert
 
     internal override void Check(HuggingFaceFolder pretrained, NetworkManifest manifest) => _ = _merged.Value;
 
-    internal override WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer) => _merged.Value.ReadDelta(layer);
+    internal override WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer, WorkerPool? pool = null)
+        => _merged.Value.ReadDelta(layer, pool);
 
     protected override void Dispose(bool disposing) => _adapter.Dispose();
 }
