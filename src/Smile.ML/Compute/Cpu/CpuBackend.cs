@@ -105,6 +105,13 @@ internal sealed unsafe class CpuBackend : Backend
 
     public override void MultiplyElements(Tensor target, Tensor values) => Combine<ElementKernels.Product>(target, values);
 
+    public override void Rotate(Tensor values, Tensor angles)
+        => RowWork.Run(
+            _pool,
+            values.Rows,
+            values.Columns,
+            new RotaryKernel(Pointer(values), values.Columns / angles.Columns, Pointer(angles), angles.Columns, angles.Rows));
+
     public override void GatherRows(Tensor source, ReadOnlySpan<int> rows, Tensor result)
     {
         var (from, to) = ((CpuTensor)source, (CpuTensor)result);
