@@ -12,6 +12,7 @@ internal static class Architectures
     [
         new ClipVisionArchitecture(),
         new MultiLayerPerceptronArchitecture(),
+        new VisionTransformerArchitecture(),
     ];
 
     /// <summary>Finds the architecture that a config asks for; a fused model's is its base's.</summary>
