@@ -10,8 +10,10 @@ internal static class Architectures
 
     private static readonly IArchitecture[] All =
     [
+        new BertArchitecture(),
         new ClipVisionArchitecture(),
         new MultiLayerPerceptronArchitecture(),
+        new RobertaArchitecture(),
         new VisionTransformerArchitecture(),
     ];
 
