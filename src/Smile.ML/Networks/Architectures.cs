@@ -10,8 +10,11 @@ internal static class Architectures
 
     private static readonly IArchitecture[] All =
     [
+        new BertArchitecture(),
         new ClipVisionArchitecture(),
         new MultiLayerPerceptronArchitecture(),
+        new RobertaArchitecture(),
+        new VisionTransformerArchitecture(),
     ];
 
     /// <summary>Finds the architecture that a config asks for; a fused model's is its base's.</summary>

@@ -31,7 +31,7 @@ internal abstract class ModuleBuilder(ModelConfig config)
     /// <exception cref="SmileException">The tensor is missing or of another shape.</exception>
     public abstract Linear TiedLinear(string name, string weight, int outputs, int inputs);
 
-    /// <summary>Gets a parameter that is not a linear layer's, as a matrix [first dimension, product of the others].</summary>
+    /// <summary>Gets a parameter that is not a linear layer's, as a matrix [product of the other dimensions, last dimension].</summary>
     /// <param name="name">The tensor's name.</param>
     /// <param name="shape">The shape that the config asks for. A vector becomes [1, length].</param>
     /// <exception cref="SmileException">The checkpoint's tensor is missing or of another shape.</exception>

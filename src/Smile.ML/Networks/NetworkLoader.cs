@@ -60,14 +60,13 @@ internal sealed class NetworkLoader : ModuleBuilder
     public override Tensor Parameter(string name, params ReadOnlySpan<int> shape)
     {
         _source.Require(name, shape);
-        int rows = shape.Length > 1 ? shape[0] : 1;
-        int columns = shape.Length > 1 ? 1 : shape[0];
-        foreach (int dimension in shape[Math.Min(1, shape.Length)..])
+        int rows = 1;
+        foreach (int dimension in shape[..^1])
         {
-            columns = checked(columns * dimension);
+            rows = checked(rows * dimension);
         }
 
-        Tensor tensor = _backend.Rent(rows, columns);
+        Tensor tensor = _backend.Rent(rows, shape[^1]);
         _owner.Add(tensor);
         var values = new float[tensor.Length];
         _source.ReadFloats(name, 0, values);
