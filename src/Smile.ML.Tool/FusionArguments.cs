@@ -8,13 +8,9 @@ namespace Smile.ML.Tool;
 /// <summary>The options that say how SMILE fuses; shared by the commands that fuse.</summary>
 internal sealed class FusionArguments
 {
-    private readonly Option<int?> _expertRank = new("--expert-rank")
-    {
-        Description = "Rank of each expert (k), or 'dense' for whole weight deltas.",
-        HelpName = "N|dense",
-        DefaultValueFactory = _ => 32,
-        CustomParser = ParseExpertRank,
-    };
+    private const string Dense = "dense";
+
+    private readonly Option<string> _expertRank = ExpertRank();
 
     private readonly Option<int> _routerRank = Positive("--router-rank", "Router rows per expert (k_gate).", 16);
     private readonly Option<int> _expertsPerToken = Positive("--experts-per-token", "Experts that each token goes to (top_k).", 1);
@@ -71,7 +67,7 @@ internal sealed class FusionArguments
     {
         var options = new SmileFusionOptions
         {
-            ExpertRank = parsed.GetValue(_expertRank),
+            ExpertRank = ParseRank(parsed.GetValue(_expertRank)!, out int rank) ? rank : null,
             RouterRank = parsed.GetValue(_routerRank),
             ExpertsPerToken = parsed.GetValue(_expertsPerToken),
             Shared = parsed.GetValue(_shared) switch
@@ -114,22 +110,27 @@ internal sealed class FusionArguments
         }
     }
 
-    private static int? ParseExpertRank(ArgumentResult result)
+    private static Option<string> ExpertRank()
     {
-        string text = result.Tokens[0].Value;
-        if (text == "dense")
+        var option = new Option<string>("--expert-rank")
         {
-            return null;
-        }
-
-        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int rank) && rank >= 1)
+            Description = "Rank of each expert (k), or 'dense' for whole weight deltas.",
+            HelpName = "N|dense",
+            DefaultValueFactory = _ => "32",
+        };
+        option.Validators.Add(result =>
         {
-            return rank;
-        }
-
-        result.AddError($"--expert-rank is {text}; expected 1 or more, or dense.");
-        return null;
+            string text = result.GetValueOrDefault<string>()!;
+            if (text != Dense && !ParseRank(text, out _))
+            {
+                result.AddError($"--expert-rank is {text}; expected 1 or more, or {Dense}.");
+            }
+        });
+        return option;
     }
+
+    private static bool ParseRank(string text, out int rank)
+        => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out rank) && rank >= 1;
 
     private static long? ParseSize(ArgumentResult result)
     {

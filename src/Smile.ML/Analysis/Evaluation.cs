@@ -41,7 +41,7 @@ public static class Evaluation
         {
             int count = Math.Min(BatchSize, data.Count - start);
             var inputs = new Dictionary<string, HostTensor> { [model.Inputs[0].Name] = data.ReadImages(start, count) };
-            ReadOnlySpan<float> embeddings = model.Run(inputs, [output.Name], observer, cancellation)[output.Name].Floats;
+            ReadOnlySpan<float> embeddings = model.Run(inputs, [output.Name], observer, cancellation)[output.Name].Floats!;
             for (int i = 0; i < count; i++)
             {
                 head.Score(embeddings.Slice(i * head.EmbeddingSize, head.EmbeddingSize), logits);

@@ -47,8 +47,11 @@ internal sealed class ModelFolder
 
         string path = System.IO.Path.Combine(Path, fileName);
         string resolved = LinkResolver.Resolve(path);
-        return _allowedRoots.Any(root => resolved.StartsWith(root + System.IO.Path.DirectorySeparatorChar, StringComparison.Ordinal))
+        return _allowedRoots.Any(root => resolved.StartsWith(WithSeparator(root), StringComparison.Ordinal))
             ? path
             : throw new SmileException($"{path}: is a link that leads out of the folder, to {resolved}.");
     }
+
+    private static string WithSeparator(string folder)
+        => System.IO.Path.EndsInDirectorySeparator(folder) ? folder : folder + System.IO.Path.DirectorySeparatorChar;
 }

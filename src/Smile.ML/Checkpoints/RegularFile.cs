@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Smile.ML.Checkpoints;
 
-/// <summary>Opens and reads the files of a checkpoint; every failure is a <see cref="SmileException"/> that names the path.</summary>
+/// <summary>Opens, reads and writes the files of a checkpoint; every failure is a <see cref="SmileException"/> that names the path.</summary>
 internal static class RegularFile
 {
     /// <summary>Opens a file that is not empty for reading.</summary>
@@ -75,6 +75,22 @@ internal static class RegularFile
         catch (Exception e) when (IsFileFailure(e))
         {
             throw Failure(path, "cannot be read", e);
+        }
+    }
+
+    /// <summary>Writes a new file and makes it durable.</summary>
+    /// <exception cref="SmileException">The file exists or cannot be written.</exception>
+    public static void WriteNew(string path, ReadOnlySpan<byte> content)
+    {
+        try
+        {
+            using SafeFileHandle file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+            RandomAccess.Write(file, content, 0);
+            RandomAccess.FlushToDisk(file);
+        }
+        catch (Exception e) when (IsFileFailure(e))
+        {
+            throw Failure(path, "cannot be written", e);
         }
     }
 

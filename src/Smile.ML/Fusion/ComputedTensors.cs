@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Smile.ML.Checkpoints;
 
 namespace Smile.ML.Fusion;
@@ -16,10 +17,13 @@ internal abstract class ComputedTensors(ModelPool pool) : ITensorSource
     {
         if (Tensors.TryGetValue(name, out TensorInfo? tensor) && tensor.Type.IsFloatingPoint())
         {
-            throw new SmileException($"{Location}: tensor {name} is computed; it has no stored bytes.");
+            // As a file of the computed values would hold them.
+            ReadFloats(name, start / sizeof(float), MemoryMarshal.Cast<byte, float>(destination));
         }
-
-        pool.Pretrained.ReadBytes(name, start, destination);
+        else
+        {
+            pool.Pretrained.ReadBytes(name, start, destination);
+        }
     }
 
     public void Dispose()

@@ -19,14 +19,17 @@ internal sealed class FusedTensorWriter(CheckpointWriter writer, StoredPrecision
     public void Copy(ITensorSource source, string from, string to)
     {
         TensorInfo tensor = source.Tensors[from];
-        if (!tensor.Type.IsFloatingPoint())
+        TensorType type = tensor.Type.IsFloatingPoint() ? Type(tensor.Type) : tensor.Type;
+        if (type == tensor.Type)
         {
-            writer.Copy(source, from, to, tensor.Type);
-            return;
+            writer.WriteRaw(tensor with { Name = to }, source, from);
+        }
+        else
+        {
+            writer.WriteTensor(to, type, tensor.Shape, source.ReadFloats(from));
         }
 
-        writer.Copy(source, from, to, Type(tensor.Type));
-        Parameters += tensor.ElementCount;
+        Parameters += tensor.Type.IsFloatingPoint() ? tensor.ElementCount : 0;
     }
 
     private TensorType Type(TensorType stored) => precision switch

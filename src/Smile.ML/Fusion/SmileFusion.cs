@@ -53,7 +53,7 @@ public sealed class SmileFusion
         var keep = new LayerPatterns(_options.Keep, manifest);
 
         using var threads = new WorkerPool(_options.Threads ?? Environment.ProcessorCount);
-        using CheckpointWriter writer = CheckpointWriter.Create(outputFolder, overwrite);
+        using CheckpointWriter writer = CheckpointWriter.Create(outputFolder, LargestOutput(pool, manifest), overwrite);
         var output = new FusedTensorWriter(writer, _options.Precision);
         var upscaled = new List<string>();
         var kept = new Dictionary<string, string>();
@@ -257,6 +257,30 @@ public sealed class SmileFusion
                 _ => false,
             };
             output.Copy(averaged ? average : pool.Pretrained, tensor.Name, tensor.Name);
+        }
+    }
+
+    /// <summary>Every tensor that may be written, with its largest shape: what room the files' headers need.</summary>
+    private IEnumerable<TensorInfo> LargestOutput(ModelPool pool, NetworkManifest manifest)
+    {
+        foreach (LinearLayerInfo layer in manifest.LinearLayers)
+        {
+            var names = new RoutedLayerNames(layer.Name);
+            long rank = Math.Min(_options.ExpertRank ?? int.MaxValue, Math.Min(layer.Outputs, layer.Inputs));
+            yield return new TensorInfo(names.SharedWeight, TensorType.F32, [layer.Outputs, layer.Inputs]);
+            yield return new TensorInfo(names.SharedBias, TensorType.F32, [layer.Outputs]);
+            yield return new TensorInfo(names.Gate, TensorType.F32, [(long)pool.Experts.Count * _options.RouterRank, layer.Inputs]);
+            for (int e = 0; e < pool.Experts.Count; e++)
+            {
+                yield return new TensorInfo(names.U(e), TensorType.F32, [layer.Outputs, rank]);
+                yield return new TensorInfo(names.Svh(e), TensorType.F32, [rank, layer.Inputs]);
+                yield return new TensorInfo(names.Bias(e), TensorType.F32, [layer.Outputs]);
+            }
+        }
+
+        foreach (TensorInfo tensor in pool.Pretrained.Tensors.Values)
+        {
+            yield return tensor with { Type = tensor.Type.IsFloatingPoint() ? TensorType.F32 : tensor.Type };
         }
     }
 

@@ -9,7 +9,7 @@ internal static class ForwardPassExtensions
     /// <summary>Copies a host tensor of float values into a matrix with the given number of columns.</summary>
     public static Tensor Upload(this ForwardPass pass, HostTensor values, int columns)
     {
-        ReadOnlySpan<float> floats = values.Floats;
+        ReadOnlySpan<float> floats = values.Floats!;
         Tensor tensor = pass.Backend.Rent(floats.Length / columns, columns);
         pass.Backend.Upload(floats, tensor);
         return tensor;

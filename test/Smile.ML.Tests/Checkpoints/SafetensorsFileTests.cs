@@ -171,6 +171,41 @@ public sealed class SafetensorsFileTests
     }
 
     [TestMethod]
+    public void AFileChangedAnywhereIsRefusedOrReadable()
+    {
+        using var folder = new TemporaryFolder();
+        byte[] whole = SafetensorsBytes.Create(TwoTensors, TwoTensorsData);
+        byte[] interesting = [.. "0123456789-.eE\"\\[]{},: "u8, 0, 0x7F, 0x80, 0xC3, 0xFF];
+        var random = new Random(7);
+        int refused = 0;
+        for (int round = 0; round < 3000; round++)
+        {
+            byte[] changed = [.. whole];
+            for (int i = random.Next(1, 4); i > 0; i--)
+            {
+                changed[random.Next(whole.Length)] = interesting[random.Next(interesting.Length)];
+            }
+
+            string path = folder.Write("x.safetensors", changed);
+            try
+            {
+                using var file = SafetensorsFile.Open(path);
+                foreach (TensorInfo tensor in file.Tensors.Values)
+                {
+                    Assert.HasCount((int)tensor.ByteLength, file.ReadBytes(tensor.Name));
+                }
+            }
+            catch (SmileException e)
+            {
+                Assert.Contains(path, e.Message, StringComparison.Ordinal);
+                refused++;
+            }
+        }
+
+        Assert.IsInRange(1000, 2999, refused);
+    }
+
+    [TestMethod]
     public void AllocatesNoMoreThanTheFileJustifies()
     {
         using var folder = new TemporaryFolder();

@@ -1,0 +1,117 @@
+using Smile.ML.Compute.Cpu;
+
+namespace Smile.ML.LinearAlgebra;
+
+/// <summary>Makes float32 rows orthonormal by Cholesky QR, its small matrices in float64.</summary>
+internal static class Orthonormalization
+{
+    // A row that loses more of its squared length than this to the rows before it has none of its own left in float32.
+    private const double SmallestPivot = 1e-9;
+
+    // Directions in which the rows reach less than this, squared and relative to the strongest, are rounding noise.
+    private const double SmallestEigenvalue = 1e-12;
+
+    /// <summary>Replaces rows by an orthonormal basis of their span.</summary>
+    /// <param name="rows">The rows; as many of the first as are returned become the basis.</param>
+    /// <param name="passes">The least number of passes: two reach float32's precision from any start, one from a good start.</param>
+    /// <param name="pool">The threads to use.</param>
+    /// <returns>The dimension of the span.</returns>
+    public static int MakeBasis(MatrixView rows, int passes, WorkerPool pool)
+    {
+        for (int pass = 0; pass < passes && rows.Rows > 0; pass++)
+        {
+            double[][] gram = GramMatrix.Compute(rows);
+            double[][] transform = InverseCholesky(gram);
+            if (transform.Length < rows.Rows)
+            {
+                transform = Whitening(gram);
+                passes = Math.Max(passes, pass + 2);
+            }
+
+            rows = Apply(transform, rows, pool);
+        }
+
+        return rows.Rows;
+    }
+
+    /// <summary>Makes each row orthogonal to those before it and of unit length (Gram-Schmidt's result), up to the first that depends on them.</summary>
+    /// <param name="rows">The rows, nearly orthonormal.</param>
+    /// <param name="pool">The threads to use.</param>
+    /// <returns>How many rows are orthonormal now.</returns>
+    public static int Refine(MatrixView rows, WorkerPool pool)
+        => Apply(InverseCholesky(GramMatrix.Compute(rows)), rows, pool).Rows;
+
+    /// <summary>
+    /// Computes the rows of the inverse of L, where L L^T is the Gram matrix, up to the first pivot that vanishes.
+    /// </summary>
+    private static double[][] InverseCholesky(double[][] gram)
+    {
+        int size = gram.Length;
+        var factor = new double[size][];
+        var inverse = new double[size][];
+        double largest = Largest(gram);
+        for (int i = 0; i < size; i++)
+        {
+            double[] row = factor[i] = new double[i + 1];
+            for (int j = 0; j < i; j++)
+            {
+                row[j] = (gram[i][j] - VectorMath.Dot(row.AsSpan(0, j), factor[j].AsSpan(0, j))) / factor[j][j];
+            }
+
+            double pivot = gram[i][i] - VectorMath.Dot(row.AsSpan(0, i), row.AsSpan(0, i));
+            if (!(pivot > SmallestPivot * gram[i][i] && gram[i][i] > SmallestEigenvalue * largest))
+            {
+                return inverse[..i];
+            }
+
+            row[i] = Math.Sqrt(pivot);
+            double[] result = inverse[i] = new double[size];
+            for (int j = 0; j < i; j++)
+            {
+                VectorMath.AddScaled(-row[j], inverse[j].AsSpan(0, j + 1), result.AsSpan(0, j + 1));
+            }
+
+            result[i] = 1;
+            VectorMath.Scale(1 / row[i], result.AsSpan(0, i + 1));
+        }
+
+        return inverse;
+    }
+
+    /// <summary>The principal directions of dependent rows, scaled to unit length.</summary>
+    private static double[][] Whitening(double[][] gram)
+    {
+        SymmetricEigen eigen = SymmetricEigen.Compute(gram, gram.Length);
+        int kept = 0;
+        while (kept < eigen.Values.Length && eigen.Values[kept] > SmallestEigenvalue * eigen.Values[0])
+        {
+            VectorMath.Scale(1 / Math.Sqrt(eigen.Values[kept]), eigen.Vectors[kept]);
+            kept++;
+        }
+
+        return eigen.Vectors[..kept];
+    }
+
+    private static double Largest(double[][] gram)
+    {
+        double largest = 0;
+        for (int i = 0; i < gram.Length; i++)
+        {
+            largest = Math.Max(largest, gram[i][i]);
+        }
+
+        return largest;
+    }
+
+    private static unsafe MatrixView Apply(double[][] transform, MatrixView rows, WorkerPool pool)
+    {
+        using Matrix narrow = Matrix.FromRows(transform, rows.Rows);
+        using Matrix product = Matrix.Multiply(narrow.View, rows, pool);
+        for (int i = 0; i < product.Rows; i++)
+        {
+            product.Row(i).CopyTo(rows.Row(i));
+        }
+
+        return new MatrixView(rows.Pointer, product.Rows, rows.Columns);
+    }
+}

@@ -1,0 +1,202 @@
+namespace Smile.ML.LinearAlgebra;
+
+/// <summary>
+/// Eigenvalues and eigenvectors of a symmetric matrix in float64: Householder reflections to tridiagonal form, then the QL algorithm with
+/// implicit shifts (Parlett, The Symmetric Eigenvalue Problem, chapters 7 and 8).
+/// </summary>
+internal sealed class SymmetricEigen
+{
+    private const double RoundingUnit = 1.1102230246251565e-16;
+
+    // Two on average.
+    private const int MaxStepsPerValue = 100;
+
+    private readonly double[] _diagonal;
+    private readonly double[] _offDiagonal;
+    private readonly double[]?[] _reflectors;
+
+    private SymmetricEigen(int size)
+    {
+        _diagonal = new double[size];
+        _offDiagonal = new double[size];
+        _reflectors = new double[]?[size];
+    }
+
+    /// <summary>Gets the eigenvalues, largest first.</summary>
+    public double[] Values { get; private set; } = [];
+
+    /// <summary>Gets the eigenvectors of the first eigenvalues, as many as were asked for.</summary>
+    public double[][] Vectors { get; private set; } = [];
+
+    /// <summary>Decomposes a matrix.</summary>
+    /// <param name="rows">The rows of the matrix. Overwritten.</param>
+    /// <param name="vectors">How many eigenvectors to return.</param>
+    /// <returns>All eigenvalues, and the eigenvectors of the largest.</returns>
+    public static SymmetricEigen Compute(double[][] rows, int vectors)
+    {
+        int size = rows.Length;
+        var eigen = new SymmetricEigen(size);
+        eigen.Tridiagonalize(rows);
+
+        // Row i becomes the eigenvector of the value that ends on the diagonal's place i.
+        double[][] basis = [];
+        if (vectors > 0)
+        {
+            basis = new double[size][];
+            for (int i = 0; i < size; i++)
+            {
+                basis[i] = new double[size];
+                basis[i][i] = 1;
+            }
+        }
+
+        eigen.Diagonalize(basis);
+
+        int[] order = [.. Enumerable.Range(0, size).OrderByDescending(i => eigen._diagonal[i])];
+        eigen.Values = [.. order.Select(i => eigen._diagonal[i])];
+        eigen.Vectors = [.. order.Take(Math.Min(vectors, size)).Select(i => basis[i])];
+        foreach (double[] vector in eigen.Vectors)
+        {
+            eigen.UndoReflections(vector);
+        }
+
+        return eigen;
+    }
+
+    private void Tridiagonalize(double[][] rows)
+    {
+        int size = rows.Length;
+        var product = new double[size];
+        for (int k = 0; k < size - 1; k++)
+        {
+            int rest = size - k - 1;
+            _diagonal[k] = rows[k][k];
+            Span<double> v = rows[k].AsSpan(k + 1, rest);
+            double norm = Math.Sqrt(VectorMath.Dot(v, v));
+            if (rest == 1 || norm == 0)
+            {
+                _offDiagonal[k] = v[0];
+                continue;
+            }
+
+            // H = I - v v^T with |v|^2 = 2 maps the row beside the diagonal to its first element.
+            _offDiagonal[k] = v[0] > 0 ? -norm : norm;
+            double head = Math.Abs(v[0]) + norm;
+            v[0] = v[0] > 0 ? head : -head;
+            VectorMath.Scale(1 / Math.Sqrt(norm * head), v);
+            _reflectors[k] = v.ToArray();
+
+            // H A H = A - v w^T - w v^T with p = A v, w = p - (p.v / 2) v.
+            Span<double> w = product.AsSpan(0, rest);
+            for (int i = 0; i < rest; i++)
+            {
+                w[i] = VectorMath.Dot(rows[k + 1 + i].AsSpan(k + 1), v);
+            }
+
+            VectorMath.AddScaled(-VectorMath.Dot(w, v) / 2, v, w);
+            for (int i = 0; i < rest; i++)
+            {
+                VectorMath.AddScaled(-v[i], w, -w[i], v, rows[k + 1 + i].AsSpan(k + 1));
+            }
+        }
+
+        if (size > 0)
+        {
+            _diagonal[size - 1] = rows[size - 1][size - 1];
+        }
+    }
+
+    private void Diagonalize(double[][] basis)
+    {
+        double largest = 0;
+        for (int i = 0; i < _diagonal.Length; i++)
+        {
+            largest = Math.Max(largest, Math.Abs(_diagonal[i]) + Math.Abs(_offDiagonal[i]));
+        }
+
+        for (int first = 0; first < _diagonal.Length; first++)
+        {
+            int steps = 0;
+            int last;
+            while ((last = EndOfBlock(first, largest)) > first)
+            {
+                if (++steps > MaxStepsPerValue)
+                {
+                    throw new ArithmeticException($"The eigenvalues of a matrix of {_diagonal.Length} rows did not converge.");
+                }
+
+                QlStep(first, last, basis);
+            }
+        }
+    }
+
+    /// <summary>Finds the first negligible off-diagonal element at or after a place.</summary>
+    private int EndOfBlock(int first, double largest)
+    {
+        int last = first;
+        while (last < _diagonal.Length - 1)
+        {
+            double neighbours = Math.Abs(_diagonal[last]) + Math.Abs(_diagonal[last + 1]);
+            if (!(Math.Abs(_offDiagonal[last]) > RoundingUnit * (neighbours + 1e-3 * largest)))
+            {
+                break;
+            }
+
+            last++;
+        }
+
+        return last;
+    }
+
+    /// <summary>One implicit QL step with Wilkinson's shift on the block [first, last]: rotations chase a bulge upwards.</summary>
+    private void QlStep(int first, int last, double[][] basis)
+    {
+        double[] d = _diagonal, e = _offDiagonal;
+        double ratio = (d[first + 1] - d[first]) / (2 * e[first]);
+        double root = Math.Sqrt(ratio * ratio + 1);
+        double bulge = d[last] - d[first] + e[first] / (ratio + (ratio >= 0 ? root : -root));
+        double c = 1, s = 1, shift = 0;
+        for (int i = last - 1; i >= first; i--)
+        {
+            double f = s * e[i];
+            double b = c * e[i];
+            double length = Math.Sqrt(f * f + bulge * bulge);
+            e[i + 1] = length;
+            if (length == 0)
+            {
+                // The block has split: deflate and start again.
+                d[i + 1] -= shift;
+                e[last] = 0;
+                return;
+            }
+
+            s = f / length;
+            c = bulge / length;
+            bulge = d[i + 1] - shift;
+            double t = (d[i] - bulge) * s + 2 * c * b;
+            shift = s * t;
+            d[i + 1] = bulge + shift;
+            bulge = c * t - b;
+            if (basis.Length > 0)
+            {
+                VectorMath.Rotate(basis[i], basis[i + 1], c, s);
+            }
+        }
+
+        d[first] -= shift;
+        e[first] = bulge;
+        e[last] = 0;
+    }
+
+    private void UndoReflections(double[] vector)
+    {
+        for (int k = vector.Length - 2; k >= 0; k--)
+        {
+            if (_reflectors[k] is { } v)
+            {
+                Span<double> rest = vector.AsSpan(k + 1);
+                VectorMath.AddScaled(-VectorMath.Dot(v, rest), v, rest);
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+using Smile.ML.Compute.Cpu;
+
+namespace Smile.ML.LinearAlgebra;
+
+/// <summary>
+/// The largest singular values of a matrix and their vectors: A is nearly the sum of s_i u_i v_i^T. Each pair of vectors has the sign that
+/// makes v_i's element of largest magnitude positive. The same matrix gives the same bits for any number of threads.
+/// </summary>
+internal sealed class TruncatedSvd : IDisposable
+{
+    // Up to this many rows or columns, the accurate route is also fast.
+    private const int SmallDimension = 128;
+
+    // Where more than this share of the singular vectors are wanted, an iteration would have to build the whole space.
+    private const double NearlyFull = 0.4;
+
+    private const ulong CompletionSeed = 0x6E756C6C;
+
+    private TruncatedSvd(double[] singularValues, Matrix leftTransposed, Matrix rightTransposed)
+    {
+        SingularValues = singularValues;
+        LeftTransposed = leftTransposed;
+        RightTransposed = rightTransposed;
+    }
+
+    /// <summary>Gets the number of singular values; 0 for a zero matrix.</summary>
+    public int Rank => SingularValues.Length;
+
+    /// <summary>Gets the singular values, largest first.</summary>
+    public double[] SingularValues { get; }
+
+    /// <summary>Gets the left singular vectors as rows: [Rank, m], row i is u_i.</summary>
+    public Matrix LeftTransposed { get; }
+
+    /// <summary>Gets the right singular vectors as rows: [Rank, n], row i is v_i.</summary>
+    public Matrix RightTransposed { get; }
+
+    /// <summary>
+    /// Gets the share of the largest singular value up to which a singular value counts as rounding noise of float32:
+    /// 2^-23 sqrt(max(m, n)).
+    /// </summary>
+    /// <param name="rows">The matrix's rows, m.</param>
+    /// <param name="columns">The matrix's columns, n.</param>
+    /// <returns>The share.</returns>
+    /// <remarks>
+    /// Independent rounding errors e in an m x n matrix have singular values up to e (sqrt(m) + sqrt(n)) (Bai and Yin), against a largest
+    /// value of rms sqrt(m n / rank) for the matrix itself. So for a matrix of low rank that was rounded once, this threshold leaves a
+    /// margin of sqrt(m n / rank), which is what lets it catch the noise of a difference of two much larger float32 weights too. The
+    /// customary 2^-23 max(m, n) would bound the worst case, but at thousands of rows it cuts into what fine-tuning really changed.
+    /// </remarks>
+    public static double RelativeTolerance(int rows, int columns) => Math.Sqrt(Math.Max(rows, columns)) / (1 << 23);
+
+    /// <summary>Decomposes a matrix.</summary>
+    /// <param name="a">The matrix [m, n].</param>
+    /// <param name="rank">The most singular values to return.</param>
+    /// <param name="pool">The threads to use.</param>
+    /// <param name="keepNullSpace">
+    /// Whether to return min(rank, m, n) vectors even where the numerical rank is lower; those beyond it are orthonormal but otherwise
+    /// arbitrary (the same every time), with singular values that are 0 or rounding noise. Without it, <see cref="Rank"/> is at most the
+    /// number of singular values above <see cref="RelativeTolerance"/>.
+    /// </param>
+    /// <returns>The decomposition.</returns>
+    /// <exception cref="ArgumentException">The matrix holds a NaN or an infinity.</exception>
+    public static TruncatedSvd Compute(Matrix a, int rank, WorkerPool pool, bool keepNullSpace = false)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(rank, 0);
+        int smaller = Math.Min(a.Rows, a.Columns);
+        int wanted = Math.Min(rank, smaller);
+        double magnitude = CheckedMagnitude(a, nameof(a));
+        if (magnitude == 0 || wanted == 0)
+        {
+            return Finish([], new Matrix(0, a.Rows), new Matrix(0, a.Columns), keepNullSpace ? wanted : 0);
+        }
+
+        double tolerance = RelativeTolerance(a.Rows, a.Columns);
+        if (smaller <= SmallDimension || wanted > NearlyFull * smaller)
+        {
+            bool tall = a.Rows >= a.Columns;
+            JacobiSvd svd = JacobiSvd.Compute(tall ? Columns(a) : Rows(a), Math.Max(a.Rows, a.Columns), wanted, pool);
+            return FromFloat64(
+                svd.Values, tall ? svd.Left : svd.Right, tall ? svd.Right : svd.Left, a.Rows, a.Columns, wanted, keepNullSpace);
+        }
+
+        // float32 products under- or overflow far from 1.
+        int exponent = Math.ILogB(magnitude);
+        using Matrix? scaled = Math.Abs(exponent) > 30 ? ScaleByPowerOfTwo(a, -exponent) : null;
+        (double[] values, Matrix left, Matrix right) = BlockKrylovSvd.Compute(scaled ?? a, wanted, tolerance, pool);
+        if (scaled is not null)
+        {
+            values = [.. values.Select(value => Math.ScaleB(value, exponent))];
+        }
+
+        return Finish(values, left, right, keepNullSpace ? wanted : 0);
+    }
+
+    /// <summary>Decomposes scale * B A without forming the product: exact to float64's rounding.</summary>
+    /// <param name="b">[m, r].</param>
+    /// <param name="a">[r, n].</param>
+    /// <param name="scale">A factor.</param>
+    /// <param name="rank">The most singular values to return.</param>
+    /// <param name="pool">The threads to use.</param>
+    /// <param name="keepNullSpace">As for <see cref="Compute"/>.</param>
+    /// <returns>The decomposition of the product [m, n].</returns>
+    /// <exception cref="ArgumentException">B's columns are not as many as A's rows, or a factor is NaN or infinite.</exception>
+    public static TruncatedSvd OfProduct(
+        Matrix b, Matrix a, double scale, int rank, WorkerPool pool, bool keepNullSpace = false)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(rank, 0);
+        if (b.Columns != a.Rows)
+        {
+            throw new ArgumentException($"A product of [{b.Rows}, {b.Columns}] and [{a.Rows}, {a.Columns}].", nameof(a));
+        }
+
+        if (!double.IsFinite(scale))
+        {
+            throw new ArgumentException($"The scale is {scale}.", nameof(scale));
+        }
+
+        int wanted = Math.Min(rank, Math.Min(b.Rows, a.Columns));
+        if (CheckedMagnitude(b, nameof(b)) * CheckedMagnitude(a, nameof(a)) * scale == 0 || wanted == 0)
+        {
+            return Finish([], new Matrix(0, b.Rows), new Matrix(0, a.Columns), keepNullSpace ? wanted : 0);
+        }
+
+        // B = Qb Rb and A^T = Qa Ra, so B A = Qb (Rb Ra^T) Qa^T, with a core no larger than r x r.
+        var left = new PivotedQr(Columns(b), b.Rows, pool);
+        var right = new PivotedQr(Rows(a), a.Columns, pool);
+        double[][] leftR = left.UnpermutedR();
+        double[][] rightR = right.UnpermutedR();
+        double[][] coreColumns =
+            [.. rightR.Select(r => leftR.Select(l => scale * VectorMath.Dot(l, r)).ToArray())];
+        JacobiSvd core = JacobiSvd.Compute(coreColumns, leftR.Length, wanted, pool);
+        return FromFloat64(
+            core.Values, left.MultiplyQ(core.Left, pool), right.MultiplyQ(core.Right, pool), b.Rows, a.Columns, wanted, keepNullSpace);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        LeftTransposed.Dispose();
+        RightTransposed.Dispose();
+    }
+
+    private static TruncatedSvd FromFloat64(
+        double[] values, double[][] left, double[][] right, int rows, int columns, int wanted, bool keepNullSpace)
+    {
+        int count = values.Length;
+        if (!keepNullSpace)
+        {
+            double smallest = count == 0 ? 0 : RelativeTolerance(rows, columns) * values[0];
+            count = values.Count(value => value > smallest);
+        }
+
+        return Finish(
+            values[..count], Matrix.FromRows(left[..count], rows), Matrix.FromRows(right[..count], columns), keepNullSpace ? wanted : 0);
+    }
+
+    /// <summary>Completes the vectors to a least number and settles their signs. Takes the matrices over.</summary>
+    private static TruncatedSvd Finish(double[] values, Matrix left, Matrix right, int least)
+    {
+        if (values.Length < least)
+        {
+            Array.Resize(ref values, least);
+            left = Complete(left, least);
+            right = Complete(right, least);
+        }
+
+        for (int i = 0; i < values.Length; i++)
+        {
+            Span<float> v = right.Row(i);
+            if (v[IndexOfLargest(v)] < 0)
+            {
+                Negate(v);
+                Negate(left.Row(i));
+            }
+        }
+
+        return new TruncatedSvd(values, left, right);
+    }
+
+    /// <summary>Appends orthonormal rows to orthonormal rows: what Gram-Schmidt leaves of pseudo-random ones.</summary>
+    private static Matrix Complete(Matrix vectors, int count)
+    {
+        var basis = new double[count][];
+        var random = new SplitMix64(CompletionSeed);
+        for (int i = 0; i < count; i++)
+        {
+            double[] vector = basis[i] = new double[vectors.Columns];
+            if (i < vectors.Rows)
+            {
+                VectorMath.Widen(vectors.Row(i), vector);
+                continue;
+            }
+
+            for (int j = 0; j < vector.Length; j++)
+            {
+                vector[j] = random.NextSigned();
+            }
+
+            // Three times is plenty: the second time already leaves nothing but rounding errors.
+            for (int pass = 0; pass < 3; pass++)
+            {
+                foreach (double[] other in basis.AsSpan(0, i))
+                {
+                    VectorMath.AddScaled(-VectorMath.Dot(other, vector), other, vector);
+                }
+
+                VectorMath.Scale(1 / Math.Sqrt(VectorMath.Dot(vector, vector)), vector);
+            }
+        }
+
+        int columns = vectors.Columns;
+        vectors.Dispose();
+        return Matrix.FromRows(basis, columns);
+    }
+
+    private static double[][] Rows(Matrix matrix)
+    {
+        var rows = new double[matrix.Rows][];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            rows[i] = new double[matrix.Columns];
+            VectorMath.Widen(matrix.Row(i), rows[i]);
+        }
+
+        return rows;
+    }
+
+    private static double[][] Columns(Matrix matrix)
+    {
+        using Matrix transpose = matrix.Transpose();
+        return Rows(transpose);
+    }
+
+    private static Matrix ScaleByPowerOfTwo(Matrix matrix, int exponent)
+    {
+        var scaled = new Matrix(matrix.Rows, matrix.Columns);
+        for (int i = 0; i < matrix.Rows; i++)
+        {
+            ReadOnlySpan<float> from = matrix.Row(i);
+            Span<float> to = scaled.Row(i);
+            for (int j = 0; j < from.Length; j++)
+            {
+                to[j] = (float)Math.ScaleB(from[j], exponent);
+            }
+        }
+
+        return scaled;
+    }
+
+    /// <summary>Finds the largest magnitude, refusing what is not a number.</summary>
+    private static double CheckedMagnitude(Matrix matrix, string name)
+    {
+        float largest = 0;
+        for (int i = 0; i < matrix.Rows; i++)
+        {
+            float magnitude = VectorMath.MaxMagnitude(matrix.Row(i));
+            if (!float.IsFinite(magnitude))
+            {
+                throw new ArgumentException($"Row {i} holds a NaN or an infinity.", name);
+            }
+
+            largest = Math.Max(largest, magnitude);
+        }
+
+        return largest;
+    }
+
+    private static int IndexOfLargest(ReadOnlySpan<float> vector)
+    {
+        int index = 0;
+        for (int i = 1; i < vector.Length; i++)
+        {
+            if (Math.Abs(vector[i]) > Math.Abs(vector[index]))
+            {
+                index = i;
+            }
+        }
+
+        return index;
+    }
+
+    private static void Negate(Span<float> vector)
+    {
+        foreach (ref float element in vector)
+        {
+            element = -element;
+        }
+    }
+}
