@@ -80,9 +80,7 @@ internal sealed class SmileColumns
     /// <summary>Gets the values of the output per row.</summary>
     public int OutputSize { get; }
 
-    private VectorDataViewType InputType => new(NumberDataViewType.Single, [.. Input.Shape]);
-
-    /// <summary>Promises the columns behind those of an input; the promise is kept by <see cref="Create"/>.</summary>
+        /// <summary>Promises the columns behind those of an input; the promise is kept by <see cref="Create"/>.</summary>
     /// <exception cref="SmileException">The input column is missing or can't be of the network's type.</exception>
     public SchemaShape Promise(SchemaShape input)
     {
@@ -139,7 +137,7 @@ internal sealed class SmileColumns
     /// <summary>Makes the columns to add to a schema.</summary>
     public IEnumerable<DataViewSchema.DetachedColumn> Create(DataViewSchema input)
     {
-        yield return new DataViewSchema.DetachedColumn(Names[0], new VectorDataViewType(NumberDataViewType.Single, [.. Output.Shape]));
+        yield return new DataViewSchema.DetachedColumn(Names[0], VectorOf(Output));
         uint setId = LastScoreColumnSet(input);
         for (int h = 0; h < Heads.Count; h++)
         {
@@ -181,6 +179,12 @@ internal sealed class SmileColumns
 
     private static int Size(NetworkPort port) => port.Shape.Aggregate(1, (size, dimension) => checked(size * dimension));
 
+    private static VectorDataViewType VectorOf(NetworkPort port)
+    {
+        int[] shape = [.. port.Shape];
+        return new VectorDataViewType(NumberDataViewType.Single, shape);
+    }
+
     private static string Describe(NetworkPort port) => $"{port.Name} ({port.Type} [{string.Join(", ", port.Shape)}])";
 
     private static string Describe(SchemaShape.Column column)
@@ -195,7 +199,7 @@ internal sealed class SmileColumns
     }
 
     private SmileException Mismatch(string found, IEnumerable<string>? columns = null)
-        => new($"Column {InputName} {found}; expected {InputType}, {InputSize} values, for the network's {Input.Name}."
+        => new($"Column {InputName} {found}; expected {VectorOf(Input)}, {InputSize} values, for the network's {Input.Name}."
             + (columns is null ? "" : $" The columns are {string.Join(", ", columns)}."));
 
     /// <summary>ML.NET's evaluators tell the score columns of several models apart by a number: the largest so far.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
@@ -25,6 +26,7 @@ internal static class SmileModelLoader
         => ComputeByCatalog.AddOrUpdate(environment.ComponentCatalog, compute);
 
     /// <summary>Found by name; the second parameter is ML.NET's internal ModelLoadContext.</summary>
+    [SuppressMessage("Performance", "CA1859:Use concrete types when possible", Justification = "ML.NET looks for this return type exactly.")]
     private static ITransformer Create(IHostEnvironment env, object ctx)
         => SmileModelFormat.Load(env, ctx, ComputeByCatalog.TryGetValue(env.ComponentCatalog, out ComputeOptions? compute) ? compute : new ComputeOptions());
 }

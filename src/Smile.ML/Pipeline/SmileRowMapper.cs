@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
@@ -85,7 +84,7 @@ internal sealed class SmileRowMapper : IRowToRowMapper
 
     /// <summary>Gives a getter its type.</summary>
     /// <exception cref="InvalidOperationException">The column's values are of another type.</exception>
-    public static ValueGetter<TValue> Cast<TValue>([NotNull] Delegate? getter, DataViewSchema.Column column)
+    public static ValueGetter<TValue> Cast<TValue>(Delegate? getter, DataViewSchema.Column column)
         => getter as ValueGetter<TValue>
             ?? throw new InvalidOperationException($"Column {column.Name} is {column.Type}; its values can't be got as {typeof(TValue)}.");
 }
