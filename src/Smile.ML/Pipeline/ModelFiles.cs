@@ -13,20 +13,20 @@ internal sealed class ModelFiles : IDisposable
     private const int ChunkLength = 1 << 20;
 
     private readonly List<(string Name, SafeFileHandle Handle)> _files = [];
-    private readonly TemporaryFolder? _temporary;
+    private readonly ScratchFolder? _scratch;
 
-    private ModelFiles(TemporaryFolder? temporary) => _temporary = temporary;
+    private ModelFiles(ScratchFolder? scratch) => _scratch = scratch;
 
     /// <summary>Gets the files' names and lengths in bytes.</summary>
     public IEnumerable<(string Name, long Length)> Entries => _files.Select(file => (file.Name, RandomAccess.GetLength(file.Handle)));
 
     /// <summary>Opens the files of a model.</summary>
     /// <param name="folder">The model's folder.</param>
-    /// <param name="temporary">The temporary folder that the model's is in, to delete now or with the last file; or null.</param>
+    /// <param name="scratch">The temporary folder that the model's is in, to delete now or with the last file; or null.</param>
     /// <exception cref="SmileException">The folder holds no readable checkpoint.</exception>
-    public static ModelFiles Open(string folder, TemporaryFolder? temporary = null)
+    public static ModelFiles Open(string folder, ScratchFolder? scratch = null)
     {
-        var files = new ModelFiles(temporary);
+        var files = new ModelFiles(scratch);
         try
         {
             using var model = HuggingFaceFolder.Open(folder);
@@ -41,7 +41,7 @@ internal sealed class ModelFiles : IDisposable
             throw;
         }
 
-        temporary?.Dispose();
+        scratch?.Dispose();
         return files;
     }
 
@@ -62,6 +62,6 @@ internal sealed class ModelFiles : IDisposable
     public void Dispose()
     {
         _files.ForEach(file => file.Handle.Dispose());
-        _temporary?.Dispose();
+        _scratch?.Dispose();
     }
 }

@@ -58,7 +58,7 @@ public static class SmileCatalog
         var transformer = SmileTransformer.Create(
             environment,
             modelFolder,
-            temporary: null,
+            scratch: null,
             model => new SmileColumns(inputColumnName, outputColumnName, networkOutput, [.. heads ?? []], model.Inputs, model.Outputs),
             batchSize,
             compute ?? new ComputeOptions());

@@ -65,18 +65,18 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
     {
         using IChannel channel = _host.Start("Fuse");
         Internals.CheckAlive(_host);
-        var temporary = new TemporaryFolder();
+        var scratch = new ScratchFolder();
         try
         {
-            string folder = Path.Combine(temporary.Path, "fused");
+            string folder = Path.Combine(scratch.Path, "fused");
             FusionReport report = new SmileFusion(options).Fuse(pool, folder, progress: new LayerReporter(_host, channel));
             Report(channel, pool, options, report);
             Internals.CheckAlive(_host);
-            return SmileTransformer.Create(_host, folder, temporary, _ => _columns, options.BatchSize, options.Compute);
+            return SmileTransformer.Create(_host, folder, scratch, _ => _columns, options.BatchSize, options.Compute);
         }
         catch
         {
-            temporary.Dispose();
+            scratch.Dispose();
             throw;
         }
     }

@@ -63,10 +63,10 @@ internal static class SmileModelFormat
             throw Damaged($"the entry {SettingsEntry} is missing");
         }
 
-        var temporary = new TemporaryFolder();
+        var scratch = new ScratchFolder();
         try
         {
-            ModelFolder folder = ModelFolder.Open(temporary.Path);
+            ModelFolder folder = ModelFolder.Open(scratch.Path);
             foreach ((string name, long length) in settings!.Files)
             {
                 string path = folder.PathOf(name, $"{SettingsEntry} of the saved model");
@@ -78,8 +78,8 @@ internal static class SmileModelFormat
 
             return SmileTransformer.Create(
                 environment,
-                temporary.Path,
-                temporary,
+                scratch.Path,
+                scratch,
                 model => new SmileColumns(
                     settings.InputName, settings.OutputName, settings.NetworkOutput, settings.Heads, model.Inputs, model.Outputs),
                 settings.BatchSize,
@@ -87,7 +87,7 @@ internal static class SmileModelFormat
         }
         catch
         {
-            temporary.Dispose();
+            scratch.Dispose();
             throw;
         }
     }

@@ -75,14 +75,14 @@ public sealed class SmileTransformer : ITransformer, IDisposable
     /// <summary>Makes a transformer of a model in a folder.</summary>
     /// <param name="environment">Where it lives.</param>
     /// <param name="folder">The model's folder, fused or plain.</param>
-    /// <param name="temporary">The temporary folder that the model's is in: it becomes the transformer's; or null.</param>
+    /// <param name="scratch">The temporary folder that the model's is in: it becomes the transformer's; or null.</param>
     /// <param name="columns">Lays the columns out for the loaded model.</param>
     /// <param name="batchSize">The most rows to score together.</param>
     /// <param name="compute">Where to score.</param>
     internal static SmileTransformer Create(
         IHostEnvironment environment,
         string folder,
-        TemporaryFolder? temporary,
+        ScratchFolder? scratch,
         Func<SmileModel, SmileColumns> columns,
         int batchSize,
         ComputeOptions compute)
@@ -95,7 +95,7 @@ public sealed class SmileTransformer : ITransformer, IDisposable
         SmileModel model = SmileModel.Load(folder, compute);
         try
         {
-            return new SmileTransformer(environment, columns(model), model, ModelFiles.Open(folder, temporary), batchSize);
+            return new SmileTransformer(environment, columns(model), model, ModelFiles.Open(folder, scratch), batchSize);
         }
         catch
         {

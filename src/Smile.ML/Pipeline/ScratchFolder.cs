@@ -6,11 +6,11 @@ namespace Smile.ML;
 /// A private folder under the system's temporary folder. It goes when it is disposed, or when the process exits normally; whoever needs
 /// its files longer than their names keeps them open (see <see cref="ModelFiles"/>).
 /// </summary>
-internal sealed class TemporaryFolder : IDisposable
+internal sealed class ScratchFolder : IDisposable
 {
-    private static readonly ConcurrentDictionary<string, TemporaryFolder> Existing = CreateRegistry();
+    private static readonly ConcurrentDictionary<string, ScratchFolder> Existing = CreateRegistry();
 
-    public TemporaryFolder()
+    public ScratchFolder()
     {
         Path = Directory.CreateTempSubdirectory("smile-").FullName;
         Existing[Path] = this;
@@ -46,12 +46,12 @@ internal sealed class TemporaryFolder : IDisposable
         Existing.TryRemove(Path, out _);
     }
 
-    private static ConcurrentDictionary<string, TemporaryFolder> CreateRegistry()
+    private static ConcurrentDictionary<string, ScratchFolder> CreateRegistry()
     {
-        var existing = new ConcurrentDictionary<string, TemporaryFolder>(StringComparer.Ordinal);
+        var existing = new ConcurrentDictionary<string, ScratchFolder>(StringComparer.Ordinal);
         AppDomain.CurrentDomain.ProcessExit += (_, _) =>
         {
-            foreach (TemporaryFolder folder in existing.Values)
+            foreach (ScratchFolder folder in existing.Values)
             {
                 folder.Dispose();
             }
