@@ -11,19 +11,26 @@ internal static class TinyModels
     public const int ClipPixels = 3 * 8 * 8;
     public const int ClipEmbedding = 10;
 
-    public static string WriteMlpPool(string folder, int experts = 3)
-        => WritePool(
-            folder,
-            experts,
-            """{"model_type":"mlp","hidden_act":"relu"}""",
-            [
-                ("layers.0.weight", [16, MlpInputs]),
-                ("layers.0.bias", [16]),
-                ("layers.1.weight", [14, 16]),
-                ("layers.1.bias", [14]),
-                ("layers.2.weight", [MlpOutputs, 14]),
-                ("layers.2.bias", [MlpOutputs]),
-            ]);
+    private const string MlpConfig = """{"model_type":"mlp","hidden_act":"relu"}""";
+
+    private static readonly (string Name, long[] Shape)[] MlpTensors =
+    [
+        ("layers.0.weight", [16, MlpInputs]),
+        ("layers.0.bias", [16]),
+        ("layers.1.weight", [14, 16]),
+        ("layers.1.bias", [14]),
+        ("layers.2.weight", [MlpOutputs, 14]),
+        ("layers.2.bias", [MlpOutputs]),
+    ];
+
+    /// <summary>Writes a multilayer perceptron alone, in several files where they are limited.</summary>
+    public static void WriteMlp(string folder, long maxShardBytes)
+    {
+        var random = new Random(5);
+        Write(folder, MlpConfig, MlpTensors, name => Values(random, Length(MlpTensors.Single(t => t.Name == name).Shape), scale: 0.3f), maxShardBytes);
+    }
+
+    public static string WriteMlpPool(string folder, int experts = 3) => WritePool(folder, experts, MlpConfig, MlpTensors);
 
     public static string WriteClipPool(string folder, int experts = 3)
     {
@@ -97,10 +104,15 @@ internal static class TinyModels
         return folder;
     }
 
-    private static void Write(string folder, string config, IReadOnlyList<(string Name, long[] Shape)> tensors, Func<string, float[]> values)
+    private static void Write(
+        string folder,
+        string config,
+        IReadOnlyList<(string Name, long[] Shape)> tensors,
+        Func<string, float[]> values,
+        long maxShardBytes = CheckpointWriter.DefaultMaxShardBytes)
     {
         using var writer = CheckpointWriter.Create(
-            folder, tensors.Select(tensor => new TensorInfo(tensor.Name, TensorType.F32, tensor.Shape)));
+            folder, tensors.Select(tensor => new TensorInfo(tensor.Name, TensorType.F32, tensor.Shape)), maxShardBytes: maxShardBytes);
         foreach ((string name, long[] shape) in tensors)
         {
             writer.WriteTensor(name, TensorType.F32, shape, values(name));
