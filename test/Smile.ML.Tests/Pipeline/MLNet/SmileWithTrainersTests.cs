@@ -60,7 +60,9 @@ public sealed class SmileWithTrainersTests : PipelineTest
         for (int i = 0; i < labels.Length; i++)
         {
             uint label = i % 4 == 0 ? (predicted[i] % Classes) + 1 : predicted[i];
-            labels[i] = new SignLabel { Features = Examples[i].Features, Sign = label };
+
+            // A key counts from 1 in a column, but from 0 in a class.
+            labels[i] = new SignLabel { Features = Examples[i].Features, Sign = label - 1 };
         }
 
         MulticlassClassificationMetrics metrics = Ml.MulticlassClassification.Evaluate(
