@@ -16,7 +16,7 @@ internal readonly record struct AttentionShape
     public required int KeyTokens { get; init; }
 
     /// <summary>Gets the number of key tokens of each sequence where they differ, or null.</summary>
-    public ReadOnlyMemory<int>? KeyCounts { get; init; }
+    public int[]? KeyCounts { get; init; }
 
     /// <summary>
     /// Gets the rows from one sequence's keys and values to the next one's, at least KeyTokens; 0 for KeyTokens. More where they stand
@@ -49,5 +49,5 @@ internal readonly record struct AttentionShape
     public Tensor? Bias { get; init; }
 
     /// <summary>Gets which keys may be seen, [Batch * KeyTokens], 0 for a masked one; or null where all may.</summary>
-    public ReadOnlyMemory<byte>? KeyMask { get; init; }
+    public byte[]? KeyMask { get; init; }
 }

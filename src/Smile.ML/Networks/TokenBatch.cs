@@ -4,7 +4,7 @@ namespace Smile.ML.Networks;
 /// <param name="Count">Number of sequences.</param>
 /// <param name="Length">Tokens of each sequence, padding included.</param>
 /// <param name="Mask">[Count * Length], 0 for a padding token that no other token attends to; null where there is none.</param>
-internal readonly record struct TokenBatch(int Count, int Length, ReadOnlyMemory<byte>? Mask = null)
+internal readonly record struct TokenBatch(int Count, int Length, byte[]? Mask = null)
 {
     /// <summary>Gets the rows of the first token of every sequence.</summary>
     public int[] FirstRows()

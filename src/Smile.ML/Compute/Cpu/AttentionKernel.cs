@@ -45,7 +45,7 @@ internal readonly unsafe struct AttentionKernel(
     /// <summary>The keys that any query of a sequence sees. They begin at a whole register, so that each keeps its lane in every sum.</summary>
     private KeyRange Seen(int sequence)
     {
-        int end = shape.KeyCounts is { } counts ? counts.Span[sequence] : shape.KeyTokens;
+        int end = shape.KeyCounts is { } counts ? counts[sequence] : shape.KeyTokens;
         int first = shape.Causal && shape.Window > 0 ? Math.Max(0, end - shape.QueryTokens - shape.Window + 1) : 0;
         int start = first / VectorMath.Lanes * VectorMath.Lanes;
         return new KeyRange(start, end - start);
@@ -96,7 +96,7 @@ internal readonly unsafe struct AttentionKernel(
         if (shape.KeyMask is { } mask)
         {
             // Hugging Face adds the lowest float, not minus infinity: a row without any visible key then attends to all alike.
-            ReadOnlySpan<byte> visible = mask.Span.Slice((sequence * shape.KeyTokens) + seen.Start, seen.Count);
+            ReadOnlySpan<byte> visible = mask.AsSpan((sequence * shape.KeyTokens) + seen.Start, seen.Count);
             for (int j = 0; j < visible.Length; j++)
             {
                 if (visible[j] == 0)

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Smile.ML.Compute.Cpu;
 
 /// <summary>
@@ -138,6 +140,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
             }
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private static void Transpose(float* rows, int depth, float* destination, int width)
         {
             float* r0 = rows, r1 = r0 + depth, r2 = r1 + depth, r3 = r2 + depth;

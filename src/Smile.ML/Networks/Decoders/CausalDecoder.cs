@@ -121,7 +121,7 @@ internal sealed class CausalDecoder(
         for (int sequence = 0; sequence < prompts.Length; sequence++)
         {
             int start = sequence * batch.Length;
-            prompts[sequence] = [.. Enumerable.Range(start, batch.Length).Where(i => batch.Mask is not { } mask || mask.Span[i] != 0).Select(i => ids[i])];
+            prompts[sequence] = [.. Enumerable.Range(start, batch.Length).Where(i => batch.Mask is not { } mask || mask[i] != 0).Select(i => ids[i])];
             if (prompts[sequence].Length == 0)
             {
                 throw new SmileException($"Input attention_mask masks all of row {sequence}; expected at least one token to continue from.");
