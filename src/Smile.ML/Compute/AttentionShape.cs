@@ -15,6 +15,12 @@ internal readonly record struct AttentionShape
     /// <summary>Gets the number of key tokens of each sequence.</summary>
     public required int KeyTokens { get; init; }
 
+    /// <summary>
+    /// Gets the rows from one sequence's keys and values to the next one's, at least KeyTokens; 0 for KeyTokens. More where they stand
+    /// in a cache with room to grow.
+    /// </summary>
+    public int KeyStride { get; init; }
+
     /// <summary>Gets the number of query heads.</summary>
     public required int Heads { get; init; }
 

@@ -14,6 +14,7 @@ internal static class Architectures
         new ClipVisionArchitecture(),
         new MultiLayerPerceptronArchitecture(),
         new RobertaArchitecture(),
+        new T5Architecture(),
         new VisionTransformerArchitecture(),
     ];
 

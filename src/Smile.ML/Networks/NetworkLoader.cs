@@ -43,6 +43,20 @@ internal sealed class NetworkLoader : ModuleBuilder
         throw LinearLayerInfoExtensions.Missing(_source, name, outputs, inputs);
     }
 
+    public override Linear TiedLinear(string name, string weight, int outputs, int inputs)
+    {
+        // A plain checkpoint's own copy of a tied weight, where an old file holds one, counts for nothing.
+        if (Architectures.IsFused(Config) && FindLinear(name) is not null)
+        {
+            return Linear(name, outputs, inputs, bias: false);
+        }
+
+        _source.Require(weight, outputs, inputs);
+        DenseWeights weights = _backend.LoadDense(outputs, inputs, _source.Rows(weight, inputs), null);
+        _owner.Add(weights);
+        return new DenseLinear(name, weights);
+    }
+
     public override Tensor Parameter(string name, params ReadOnlySpan<int> shape)
     {
         _source.Require(name, shape);

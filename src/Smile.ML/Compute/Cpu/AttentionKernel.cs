@@ -22,8 +22,9 @@ internal readonly unsafe struct AttentionKernel(
         int width = shape.HeadSize;
         nint keyStride = (nint)shape.KeyValueHeads * width;
         nint queryStride = (nint)shape.Heads * width;
-        float* k = keys + (sequence * shape.KeyTokens * keyStride) + (keyHead * width);
-        float* v = values + (sequence * shape.KeyTokens * keyStride) + (keyHead * width);
+        nint firstKey = (nint)sequence * (shape.KeyStride > 0 ? shape.KeyStride : shape.KeyTokens);
+        float* k = keys + (firstKey * keyStride) + (keyHead * width);
+        float* v = values + (firstKey * keyStride) + (keyHead * width);
 
         using CpuTensor transposed = cache.Rent(width, _keyPadding);
         using CpuTensor scores = cache.Rent(1, _keyPadding);
