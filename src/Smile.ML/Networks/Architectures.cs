@@ -1,4 +1,5 @@
 using Smile.ML.Checkpoints;
+using Smile.ML.Networks.Decoders;
 
 namespace Smile.ML.Networks;
 
@@ -13,6 +14,9 @@ internal static class Architectures
         new BertArchitecture(),
         new ClipVisionArchitecture(),
         new MultiLayerPerceptronArchitecture(),
+        new MistralArchitecture(),
+        new LlamaArchitecture(),
+        new Qwen2Architecture(),
         new RobertaArchitecture(),
         new T5Architecture(),
         new VisionTransformerArchitecture(),
