@@ -86,6 +86,15 @@ internal abstract class Backend : IDisposable
     /// <summary>target[rows[i]] = source[i modulo the source's rows].</summary>
     public abstract void ScatterRows(Tensor source, ReadOnlySpan<int> rows, Tensor target);
 
+    /// <summary>
+    /// Fills a bias whose values depend on the head and the diagonal alone: result[h * Q + i, j] = table[rows[j - i + Q - 1], h], with Q
+    /// the result's rows per column of the table.
+    /// </summary>
+    /// <param name="table">[any, H].</param>
+    /// <param name="rows">The table's row of each of the Q + K - 1 diagonals.</param>
+    /// <param name="result">[H * Q, K].</param>
+    public abstract void SpreadDiagonals(Tensor table, ReadOnlySpan<int> rows, Tensor result);
+
     /// <summary>Cuts images [N, channels * size * size] into patches [N * patches, channels * patch * patch], row by row.</summary>
     public abstract void ExtractPatches(Tensor images, PatchGeometry geometry, Tensor patches);
 

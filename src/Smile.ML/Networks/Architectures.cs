@@ -18,6 +18,7 @@ internal static class Architectures
         new LlamaArchitecture(),
         new Qwen2Architecture(),
         new RobertaArchitecture(),
+        new T5Architecture(),
         new VisionTransformerArchitecture(),
     ];
 

@@ -130,6 +130,25 @@ internal sealed unsafe class CpuBackend : Backend
         }
     }
 
+    public override void SpreadDiagonals(Tensor table, ReadOnlySpan<int> rows, Tensor result)
+    {
+        var (from, to) = ((CpuTensor)table, (CpuTensor)result);
+        int queries = to.Rows / from.Columns;
+        Span<float> diagonals = new float[rows.Length];
+        for (int head = 0; head < from.Columns; head++)
+        {
+            for (int i = 0; i < rows.Length; i++)
+            {
+                diagonals[i] = from.Row(rows[i])[head];
+            }
+
+            for (int query = 0; query < queries; query++)
+            {
+                diagonals.Slice(queries - 1 - query, to.Columns).CopyTo(to.Row((head * queries) + query));
+            }
+        }
+    }
+
     public override void ExtractPatches(Tensor images, PatchGeometry geometry, Tensor patches)
     {
         float* target = Pointer(patches);
