@@ -2,6 +2,7 @@ using System.CommandLine;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
+using Smile.ML.Networks.Generation;
 
 namespace Smile.ML.Tool;
 
@@ -15,8 +16,13 @@ internal static class RunCommand
         var inputs = new Option<string>("--inputs") { Description = "A safetensors file with the inputs by name.", HelpName = "FILE", Required = true };
         var outputs = new Option<string>("--outputs") { Description = "The safetensors file to write.", HelpName = "FILE", Required = true };
         var routing = new Option<string?>("--routing") { Description = "A safetensors file to write every layer's routing to.", HelpName = "FILE" };
+        var generate = new Option<int?>("--generate")
+        {
+            Description = "Also continue the inputs greedily by that many tokens (generated), past any end of text.",
+            HelpName = "N",
+        };
         var compute = new ComputeArguments();
-        var command = new Command("run", "Runs a model over tensors in a safetensors file.") { model, baseModel, inputs, outputs, routing };
+        var command = new Command("run", "Runs a model over tensors in a safetensors file.") { model, baseModel, inputs, outputs, routing, generate };
         compute.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(
             () => Run(
@@ -24,6 +30,7 @@ internal static class RunCommand
                 parsed.GetValue(inputs)!,
                 parsed.GetValue(outputs)!,
                 parsed.GetValue(routing),
+                parsed.GetValue(generate),
                 cancellation),
             CancellationToken.None));
         return command;
@@ -32,13 +39,19 @@ internal static class RunCommand
     private static SmileModel Load(string folder, string? baseFolder, ComputeOptions compute)
         => baseFolder is null ? SmileModel.Load(folder, compute) : SmileModel.LoadAdapter(folder, baseFolder, compute);
 
-    private static int Run(Func<SmileModel> load, string inputs, string outputs, string? routing, CancellationToken cancellation)
+    private static int Run(
+        Func<SmileModel> load, string inputs, string outputs, string? routing, int? generate, CancellationToken cancellation)
     {
         IReadOnlyDictionary<string, HostTensor> tensors = TensorFile.Read(inputs);
         using SmileModel model = load();
         var recorder = new RoutingRecorder();
-        IReadOnlyDictionary<string, HostTensor> results = model.Run(
-            tensors, observer: routing is null ? null : recorder, cancellation: cancellation);
+        var results = new Dictionary<string, HostTensor>(
+            model.Run(tensors, observer: routing is null ? null : recorder, cancellation: cancellation));
+        if (generate is { } count)
+        {
+            results["generated"] = model.Generate(tensors, new GenerationOptions { MaxNewTokens = count, StopTokens = [] }, cancellation);
+        }
+
         TensorFile.Write(outputs, results);
         if (routing is not null)
         {

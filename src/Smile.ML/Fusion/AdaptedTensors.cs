@@ -51,6 +51,11 @@ internal sealed class AdaptedTensors : ITensorSource
     public static AdaptedTensors Merge(PeftAdapter adapter, ITensorSource pretrained, NetworkManifest manifest, string owner)
     {
         var layers = manifest.LinearLayers.ToDictionary(layer => layer.Name);
+        foreach (LinearLayerInfo tied in manifest.LinearLayers.Where(layer => layer.IsTied))
+        {
+            CheckLeftAlone(adapter, tied, owner);
+        }
+
         foreach (LoraModule module in adapter.Modules.Values)
         {
             Check(adapter, module, pretrained, manifest, layers, owner);
@@ -179,6 +184,21 @@ internal sealed class AdaptedTensors : ITensorSource
         }
     }
 
+    /// <summary>Refuses an adapter of a weight that two modules share: programs differ in whether the other one follows.</summary>
+    private static void CheckLeftAlone(PeftAdapter adapter, LinearLayerInfo tied, string owner)
+    {
+        string table = tied.WeightName[..^".weight".Length];
+        foreach (string module in new[] { tied.Name, table })
+        {
+            if ((adapter.Modules.GetValueOrDefault(module)?.A ?? adapter.Replacements.GetValueOrDefault($"{module}.weight")) is { } found)
+            {
+                throw new SmileException(
+                    $"{owner}: found tensor {found.Name}; expected none of {tied.Name} and {table}, which share one weight in this model. "
+                    + "Merge the adapter into its base and use the result as a full model.");
+            }
+        }
+    }
+
     /// <summary>Refuses an adapter that lacks part of what its configuration says was trained.</summary>
     private static void CheckNothingMissing(PeftAdapter adapter, ITensorSource pretrained, NetworkManifest manifest, string owner)
     {
@@ -196,7 +216,7 @@ internal sealed class AdaptedTensors : ITensorSource
             return;
         }
 
-        foreach (LinearLayerInfo layer in manifest.LinearLayers)
+        foreach (LinearLayerInfo layer in manifest.LinearLayers.Where(layer => !layer.IsTied))
         {
             if (!adapter.Modules.ContainsKey(layer.Name) && adapter.Config.Targets(layer.Name) && !IsSaved(adapter.Config, $"{layer.Name}.weight"))
             {
