@@ -74,7 +74,7 @@ using (var engine = ml.Model.CreatePredictionEngine<TaskImage, TaskPrediction>(
     model, new PredictionEngineOptions { OwnsTransformer = false, InputSchemaDefinition = images.Schema }))
 {
     TaskPrediction prediction = engine.Predict(sample);
-    AnsiConsole.WriteLine($"PredictionEngine: an image of \"plain\" labelled {sample.Label} is predicted as {images.ClassNames(heads, "plain")[(int)prediction.PlainLabel - 1]} (probability {prediction.PlainScore.Max():F3})");
+    AnsiConsole.WriteLine($"PredictionEngine: an image of \"plain\" labelled {sample.Label} is predicted as {TaskImages.ClassNames(heads, "plain")[(int)prediction.PlainLabel - 1]} (probability {prediction.PlainScore.Max():F3})");
 }
 
 // 4. Save, load, compare.
