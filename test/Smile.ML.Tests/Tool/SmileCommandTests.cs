@@ -50,7 +50,8 @@ public sealed class SmileCommandTests
             HostTensor classes = TestPool.Gaussian(random, 1, 4, 12);
             TensorFile.Write(Path.Combine(pool, "heads", $"{task}.safetensors"), new Dictionary<string, HostTensor>
             {
-                ["class_embeds"] = classes, ["logit_scale"] = HostTensor.FromFloats([1], [20]),
+                ["class_embeds"] = classes,
+                ["logit_scale"] = HostTensor.FromFloats([1], [20]),
             });
 
             // The labels are what the task's own expert says, so that it scores 100 on its own task.
@@ -67,7 +68,8 @@ public sealed class SmileCommandTests
 
             TensorFile.Write(Path.Combine(pool, "data", $"{task}_test.safetensors"), new Dictionary<string, HostTensor>
             {
-                ["images"] = images, ["labels"] = HostTensor.FromIntegers([20], labels),
+                ["images"] = images,
+                ["labels"] = HostTensor.FromIntegers([20], labels),
             });
         }
 
