@@ -104,7 +104,7 @@ public sealed class SmileCommandTests
             (2, "unknown", ["unknown"]),
             (1, "3", ["fuse", "--pool", pool, "--output", folder["x"], "--experts-per-token", "3"]),
             (1, "no such folder", ["fuse", "--pool", folder["nowhere"], "--output", folder["x"]]),
-            (1, "model.safetensors", ["run", "--model", folder["pool"], "--inputs", folder["i"], "--outputs", folder["o"]]),
+            (1, "no such file", ["run", "--model", folder["pool"], "--inputs", folder["i"], "--outputs", folder["o"]]),
             (1, "Device is \"tpu\"", ["run", "--model", Path.Combine(pool, "a"), "--inputs", Path.Combine(pool, "a", "model.safetensors"), "--outputs", folder["o"], "--device", "tpu"]),
             (1, "Input x is missing", ["run", "--model", Path.Combine(pool, "a"), "--inputs", Path.Combine(pool, "a", "model.safetensors"), "--outputs", folder["o"]]),
         ];
