@@ -16,8 +16,8 @@ public sealed class GenerationTests
     private static readonly TemporaryFolder Folder = new();
     private static readonly int[][] Prompts = [TokenRows.Random(7, 1), TokenRows.Random(2, 2), TokenRows.Random(4, 3)];
 
-    private static string s_fused = "";
-    private static SmileModel s_model = null!;
+    private static string _fused = "";
+    private static SmileModel _model = null!;
 
     private static Dictionary<string, HostTensor> Batch => TokenRows.Padded((Prompts[0], false), (Prompts[1], true), (Prompts[2], false));
 
@@ -29,29 +29,29 @@ public sealed class GenerationTests
         using ModelPool pool = ModelPool.Open(
             new TinyDecoder("qwen2", Config, seed: 1).Write(Folder["base"]),
             Enumerable.Range(2, 2).Select(seed => KeyValuePair.Create($"{seed}", new TinyDecoder("qwen2", Config, seed).Write(Folder[$"{seed}"]))));
-        s_fused = Folder["fused"];
-        new SmileFusion(new SmileFusionOptions { ExpertRank = 4, RouterRank = 2 }).Fuse(pool, s_fused);
-        s_model = SmileModel.Load(s_fused);
+        _fused = Folder["fused"];
+        new SmileFusion(new SmileFusionOptions { ExpertRank = 4, RouterRank = 2 }).Fuse(pool, _fused);
+        _model = SmileModel.Load(_fused);
     }
 
     [ClassCleanup]
     public static void CleanUp()
     {
-        s_model.Dispose();
+        _model.Dispose();
         Folder.Dispose();
     }
 
     [TestMethod]
     public void ABatchContinuesEachSequenceAsTheForwardPassWould()
     {
-        HostTensor generated = s_model.Generate(Batch, new GenerationOptions { MaxNewTokens = 20, StopTokens = [] });
+        HostTensor generated = _model.Generate(Batch, new GenerationOptions { MaxNewTokens = 20, StopTokens = [] });
         CollectionAssert.AreEqual(new long[] { 3, 20 }, generated.Shape.ToArray());
         for (int s = 0; s < Prompts.Length; s++)
         {
             int[] tokens = [.. Prompts[s]];
             for (int i = 0; i < 20; i++)
             {
-                float[] last = CausalDecoderTests.Logits(s_model, TokenRows.Single(tokens))[^50..];
+                float[] last = CausalDecoderTests.Logits(_model, TokenRows.Single(tokens))[^50..];
                 tokens = [.. tokens, last.IndexOf(last.Max())];
             }
 
@@ -62,9 +62,9 @@ public sealed class GenerationTests
     [TestMethod]
     public void StopTokensEndASequenceAndPaddingFollows()
     {
-        HostTensor free = s_model.Generate(Batch, new GenerationOptions { MaxNewTokens = 12, StopTokens = [] });
+        HostTensor free = _model.Generate(Batch, new GenerationOptions { MaxNewTokens = 12, StopTokens = [] });
         int stop = Row(free, 0)[4];
-        HostTensor stopped = s_model.Generate(Batch, new GenerationOptions { MaxNewTokens = 12, StopTokens = [stop], PadToken = PadToken });
+        HostTensor stopped = _model.Generate(Batch, new GenerationOptions { MaxNewTokens = 12, StopTokens = [stop], PadToken = PadToken });
         int longest = 0;
         for (int s = 0; s < Prompts.Length; s++)
         {
@@ -84,21 +84,21 @@ public sealed class GenerationTests
     {
         // Of 600 tokens drawn nearly evenly, some are 48 or 49.
         var options = new GenerationOptions { MaxNewTokens = 600, Temperature = 50, Seed = 3 };
-        int[] tokens = Row(s_model.Generate(TokenRows.Single(Prompts[0]), options), 0);
+        int[] tokens = Row(_model.Generate(TokenRows.Single(Prompts[0]), options), 0);
         Assert.IsLessThan(600, tokens.Length);
         Assert.IsTrue(tokens[^1] is 48 or 49);
         Assert.IsFalse(tokens[..^1].Any(token => token is 48 or 49));
-        CollectionAssert.AreEqual(tokens, Row(s_model.Generate(TokenRows.Single(Prompts[0]), options with { MaxNewTokens = tokens.Length + 5, StopTokens = [] }), 0)[..tokens.Length]);
+        CollectionAssert.AreEqual(tokens, Row(_model.Generate(TokenRows.Single(Prompts[0]), options with { MaxNewTokens = tokens.Length + 5, StopTokens = [] }), 0)[..tokens.Length]);
     }
 
     [TestMethod]
     public async Task StreamingGivesTheSameTokensRoundByRound()
     {
-        HostTensor free = s_model.Generate(Batch, new GenerationOptions { MaxNewTokens = 12, StopTokens = [] });
+        HostTensor free = _model.Generate(Batch, new GenerationOptions { MaxNewTokens = 12, StopTokens = [] });
         var options = new GenerationOptions { MaxNewTokens = 12, StopTokens = [Row(free, 0)[4]], PadToken = PadToken };
-        HostTensor expected = s_model.Generate(Batch, options);
+        HostTensor expected = _model.Generate(Batch, options);
         var stream = new List<GeneratedToken>();
-        await foreach (GeneratedToken token in s_model.GenerateAsync(Batch, options))
+        await foreach (GeneratedToken token in _model.GenerateAsync(Batch, options))
         {
             stream.Add(token);
         }
@@ -119,17 +119,17 @@ public sealed class GenerationTests
     public void SamplingDependsOnTheSeedAndTheSequenceAlone()
     {
         var options = new GenerationOptions { MaxNewTokens = 16, Temperature = 1, TopK = 20, TopP = 0.95, Seed = 11, StopTokens = [] };
-        HostTensor batch = s_model.Generate(Batch, options);
-        CollectionAssert.AreEqual(batch.Integers, s_model.Generate(Batch, options).Integers);
-        CollectionAssert.AreNotEqual(batch.Integers, s_model.Generate(Batch, options with { Seed = 12 }).Integers);
-        CollectionAssert.AreEqual(Row(batch, 0), Row(s_model.Generate(TokenRows.Single(Prompts[0]), options), 0));
+        HostTensor batch = _model.Generate(Batch, options);
+        CollectionAssert.AreEqual(batch.Integers, _model.Generate(Batch, options).Integers);
+        CollectionAssert.AreNotEqual(batch.Integers, _model.Generate(Batch, options with { Seed = 12 }).Integers);
+        CollectionAssert.AreEqual(Row(batch, 0), Row(_model.Generate(TokenRows.Single(Prompts[0]), options), 0));
     }
 
     [TestMethod]
     public async Task CancellingAndDisposingEndAStream()
     {
         using var cancellation = new CancellationTokenSource();
-        using SmileModel model = SmileModel.Load(s_fused);
+        using SmileModel model = SmileModel.Load(_fused);
         var options = new GenerationOptions { MaxNewTokens = 1000, StopTokens = [] };
         int seen = 0;
         await Assert.ThrowsAsync<OperationCanceledException>(async () =>
@@ -151,7 +151,7 @@ public sealed class GenerationTests
                 model.Dispose();
             }
         });
-        Assert.ThrowsExactly<OperationCanceledException>(() => s_model.Generate(Batch, options, cancellation.Token));
+        Assert.ThrowsExactly<OperationCanceledException>(() => _model.Generate(Batch, options, cancellation.Token));
     }
 
     [TestMethod]
@@ -170,7 +170,7 @@ public sealed class GenerationTests
         using var folder = new TemporaryFolder();
         using SmileModel perceptron = SmileModel.Load(Path.Combine(TestPool.WriteMlp(folder, 1, [4, 3]), "_pretrained_"));
         Assert.IsFalse(perceptron.CanGenerate);
-        Assert.IsTrue(s_model.CanGenerate);
+        Assert.IsTrue(_model.CanGenerate);
         Assert.Contains(
             "language model",
             Assert.ThrowsExactly<SmileException>(() => perceptron.Generate(TokenRows.Single(1))).Message,
@@ -178,7 +178,7 @@ public sealed class GenerationTests
 
         static void Fails(GenerationOptions options, string expected, Dictionary<string, HostTensor>? inputs = null) => Assert.Contains(
             expected,
-            Assert.ThrowsExactly<SmileException>(() => s_model.Generate(inputs ?? Batch, options)).Message,
+            Assert.ThrowsExactly<SmileException>(() => _model.Generate(inputs ?? Batch, options)).Message,
             StringComparison.Ordinal);
     }
 
