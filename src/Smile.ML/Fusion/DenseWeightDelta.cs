@@ -22,7 +22,7 @@ internal sealed class DenseWeightDelta : WeightDelta
     /// <exception cref="SmileException">The delta holds a NaN or an infinity.</exception>
     public static DenseWeightDelta Read(ITensorSource fineTuned, ITensorSource pretrained, LinearLayerInfo layer)
     {
-        string name = $"{layer.Name}.weight";
+        string name = layer.WeightName;
         var matrix = new Matrix(layer.Outputs, layer.Inputs);
         try
         {
