@@ -50,6 +50,7 @@ public sealed class SmileFusion
         long start = Stopwatch.GetTimestamp();
         _options.Validate(pool.Experts.Count);
         NetworkManifest manifest = pool.Check();
+        pool.RequireOutside(outputFolder);
         var keep = new LayerPatterns(_options.Keep, manifest);
 
         using var threads = new WorkerPool(_options.Threads ?? Environment.ProcessorCount);
