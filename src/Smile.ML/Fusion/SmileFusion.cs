@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute.Cpu;
+using Smile.ML.Fusion.Merging;
 using Smile.ML.LinearAlgebra;
 using Smile.ML.Networks;
 using Smile.ML.Routing;
@@ -76,7 +77,7 @@ public sealed class SmileFusion
             progress?.Report(new FusionProgress(upscaled.Count + kept.Count, manifest.LinearLayers.Count, layer.Name));
         }
 
-        WriteShared(pool, upscaled, kept.Keys, output, cancellation);
+        WriteShared(pool, manifest, upscaled, kept.Keys, output, cancellation);
         writer.SetConfig(FusedConfig(pool));
         cancellation.ThrowIfCancellationRequested();
         writer.Commit();
@@ -241,12 +242,17 @@ public sealed class SmileFusion
 
     /// <summary>Writes everything that is not part of an upscaled layer.</summary>
     private void WriteShared(
-        ModelPool pool, IEnumerable<string> upscaled, IEnumerable<string> kept, FusedTensorWriter output, CancellationToken cancellation)
+        ModelPool pool,
+        NetworkManifest manifest,
+        IEnumerable<string> upscaled,
+        IEnumerable<string> kept,
+        FusedTensorWriter output,
+        CancellationToken cancellation)
     {
         HashSet<string> written = [.. upscaled.SelectMany(layer => new[] { $"{layer}.weight", $"{layer}.bias" })];
         HashSet<string> linear = [.. kept.SelectMany(layer => new[] { $"{layer}.weight", $"{layer}.bias" })];
         HashSet<string> parents = [.. pool.Pretrained.Tensors.Keys.Select(Module).SelectMany(Ancestors)];
-        using var average = new AverageTensors(pool);
+        using ITensorSource average = new SimpleAverage().Merge(pool, manifest, _options.Threads, cancellation);
         foreach (TensorInfo tensor in pool.Pretrained.Tensors.Values.Where(tensor => !written.Contains(tensor.Name)))
         {
             cancellation.ThrowIfCancellationRequested();
@@ -298,12 +304,7 @@ public sealed class SmileFusion
         };
         if (_options.Precision != StoredPrecision.Keep)
         {
-            changes["torch_dtype"] = _options.Precision switch
-            {
-                StoredPrecision.BF16 => "bfloat16",
-                StoredPrecision.F16 => "float16",
-                _ => "float32",
-            };
+            changes["torch_dtype"] = _options.Precision.TorchName();
         }
 
         return config.With(changes);

@@ -1,0 +1,63 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using Smile.ML.Checkpoints;
+using Smile.ML.Networks;
+
+namespace Smile.ML.Fusion.Merging;
+
+/// <summary>Writes merged models, tensor by tensor.</summary>
+internal static class MergedCheckpoint
+{
+    public static MergeReport Write(
+        MergeMethod method,
+        ModelPool pool,
+        NetworkManifest manifest,
+        ITensorSource merged,
+        string folder,
+        StoredPrecision precision,
+        bool overwrite,
+        IProgress<FusionProgress>? progress,
+        CancellationToken cancellation)
+    {
+        long start = Stopwatch.GetTimestamp();
+        Dictionary<string, string> layers = manifest.LinearLayers.ToDictionary(layer => $"{layer.Name}.weight", layer => layer.Name);
+        TensorInfo[] tensors =
+        [
+            .. pool.Pretrained.Tensors.Values.Select(
+                tensor => tensor.Type.IsFloatingPoint() ? tensor with { Type = precision.TypeOf(tensor.Type) } : tensor),
+        ];
+        using CheckpointWriter writer = CheckpointWriter.Create(folder, tensors, overwrite);
+        int layersDone = 0;
+        long parameters = 0;
+        foreach (TensorInfo tensor in tensors)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            if (!tensor.Type.IsFloatingPoint())
+            {
+                writer.WriteRaw(tensor, merged);
+                continue;
+            }
+
+            writer.WriteTensor(tensor.Name, tensor.Type, tensor.Shape, merged.ReadFloats(tensor.Name));
+            parameters += tensor.ElementCount;
+            if (layers.TryGetValue(tensor.Name, out string? layer))
+            {
+                progress?.Report(new FusionProgress(++layersDone, layers.Count, layer));
+            }
+        }
+
+        ModelConfig config = pool.Pretrained.Config;
+        writer.SetConfig(precision == StoredPrecision.Keep
+            ? config
+            : config.With([KeyValuePair.Create("torch_dtype", (JsonNode?)precision.TorchName())]));
+        cancellation.ThrowIfCancellationRequested();
+        writer.Commit();
+        return new MergeReport
+        {
+            Method = method.ToString(),
+            Experts = [.. pool.Experts.Select(expert => expert.Name)],
+            Parameters = parameters,
+            Elapsed = Stopwatch.GetElapsedTime(start),
+        };
+    }
+}
