@@ -95,7 +95,8 @@ internal sealed class FusionArguments
         return options;
     }
 
-    private static Option<int> Positive(string name, string description, int fallback)
+    /// <summary>An option for a number of at least 1.</summary>
+    public static Option<int> Positive(string name, string description, int fallback)
     {
         var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => fallback };
         option.Validators.Add(result => RequirePositive(result, result.GetValueOrDefault<int>()));

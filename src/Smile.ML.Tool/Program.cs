@@ -8,5 +8,6 @@ var root = new RootCommand("Fuses models fine-tuned from one pretrained model in
     RunCommand.Create(),
     EvalCommand.Create(),
     InspectCommand.Create(),
+    BenchCommand.Create(),
 };
 return await CommandHost.InvokeAsync(root, args);

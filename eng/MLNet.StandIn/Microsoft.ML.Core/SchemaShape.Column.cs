@@ -1,4 +1,5 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML;
 
@@ -14,7 +15,7 @@ public sealed partial class SchemaShape
 
         internal Column(string name, VectorKind vecKind, DataViewType itemType, bool isKey, SchemaShape annotations = null)
         {
-            ArgumentException.ThrowIfNullOrEmpty(name);
+            Contracts.CheckNonEmpty(name, nameof(name));
             ArgumentNullException.ThrowIfNull(itemType);
             if (itemType is KeyDataViewType or VectorDataViewType)
             {

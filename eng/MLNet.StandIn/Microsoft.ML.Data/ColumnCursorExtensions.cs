@@ -4,12 +4,12 @@ public static class ColumnCursorExtensions
 {
     public static IEnumerable<T> GetColumn<T>(this IDataView data, string columnName) => data.GetColumn<T>(data.Schema[columnName]);
 
-    /// <exception cref="InvalidOperationException">A T cannot hold the column's values.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A T cannot hold the column's values.</exception>
     public static IEnumerable<T> GetColumn<T>(this IDataView data, DataViewSchema.Column column)
     {
         ArgumentNullException.ThrowIfNull(data);
         var conversion = MemberConversion.Create(typeof(T), column.Type)
-            ?? throw new InvalidOperationException($"Could not map the column '{column.Name}' of type {column.Type} to {typeof(T)}.");
+            ?? throw new ArgumentOutOfRangeException(nameof(column), $"Could not map the column '{column.Name}' of type {column.Type} to {typeof(T)}.");
         return Enumerate();
 
         IEnumerable<T> Enumerate()

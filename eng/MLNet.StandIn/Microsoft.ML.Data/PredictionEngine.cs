@@ -14,7 +14,10 @@ public sealed class PredictionEngine<TSrc, TDst> : PredictionEngineBase<TSrc, TD
     {
         ArgumentNullException.ThrowIfNull(example);
         ExtractValues(example);
-        prediction ??= new TDst();
+        if (prediction is null)
+        {
+            throw new InvalidOperationException("There is no object to write the prediction to.");
+        }
         FillValues(prediction);
     }
 }

@@ -21,9 +21,9 @@ public abstract class PredictionEngineBase<TSrc, TDst> : IDisposable
         (_transformer, _ownsTransformer) = (transformer, options.OwnsTransformer);
         _inputRow = new InputRow<TSrc>(new RowClass<TSrc>(options.InputSchemaDefinition));
         var mapper = transformer.GetRowToRowMapper(_inputRow.Schema);
-        OutputSchema = mapper.OutputSchema;
-        var filler = new RowFiller<TDst>(OutputSchema, options.IgnoreMissingColumns, options.OutputSchemaDefinition);
-        _fill = filler.Bind(mapper.GetRow(_inputRow, OutputSchema));
+        OutputSchema = transformer.GetOutputSchema(_inputRow.Schema);
+        var filler = new RowFiller<TDst>(mapper.OutputSchema, options.IgnoreMissingColumns, options.OutputSchemaDefinition);
+        _fill = filler.Bind(mapper.GetRow(_inputRow, mapper.OutputSchema));
     }
 
     public DataViewSchema OutputSchema { get; }

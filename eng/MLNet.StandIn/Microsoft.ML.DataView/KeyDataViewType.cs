@@ -37,7 +37,7 @@ public sealed class KeyDataViewType : PrimitiveDataViewType
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"Key<{RawType.Name}, 0-{Count - 1}>");
 
-    internal static ulong MaxCount(Type type) => Type.GetTypeCode(type) switch
+    private static ulong MaxCount(Type type) => Type.GetTypeCode(type) switch
     {
         TypeCode.Byte => byte.MaxValue,
         TypeCode.UInt16 => ushort.MaxValue,

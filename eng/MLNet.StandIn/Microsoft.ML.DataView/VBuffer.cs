@@ -141,24 +141,25 @@ public readonly struct VBuffer<T> : IEnumerable
         return position < _count && _indices[position] == index ? _values[position] : default;
     }
 
-    public IEnumerator GetEnumerator() => DenseValues().GetEnumerator();
+    /// <summary>The explicit values.</summary>
+    public IEnumerator GetEnumerator() => GetValues().ToArray().GetEnumerator();
 
     public override string ToString() => IsDense ? $"Dense vector of size {Length}" : $"Sparse vector of size {Length}, {_count} explicit values";
 
     internal VBufferEditor<T> Edit() => new(Length, _count, _values, _indices, createdNewValues: false, createdNewIndices: false);
 
-    internal VBufferEditor<T> Edit(int length, int? valuesCount, int? maxValuesCapacity, bool keepOldOnResize, bool requireIndicesOnDense)
+    internal VBufferEditor<T> Edit(int newLogicalLength, int? valuesCount, int? maxValuesCapacity, bool keepOldOnResize, bool requireIndicesOnDense)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(length);
-        int count = valuesCount ?? length;
+        ArgumentOutOfRangeException.ThrowIfNegative(newLogicalLength);
+        int count = valuesCount ?? newLogicalLength;
         ArgumentOutOfRangeException.ThrowIfNegative(count, nameof(valuesCount));
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, length, nameof(valuesCount));
-        int limit = maxValuesCapacity ?? length;
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, newLogicalLength, nameof(valuesCount));
+        int limit = maxValuesCapacity ?? newLogicalLength;
 
         var values = Grown(_values, count, limit, keepOldOnResize);
-        bool needIndices = count < length || requireIndicesOnDense;
+        bool needIndices = count < newLogicalLength || requireIndicesOnDense;
         var indices = needIndices ? Grown(_indices, count, limit, keepOldOnResize) : _indices;
-        return new(length, count, values, indices, values != _values, indices != _indices);
+        return new(newLogicalLength, count, values, indices, values != _values, indices != _indices);
     }
 
     private int LowerBound(int index)

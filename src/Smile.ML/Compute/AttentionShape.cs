@@ -40,5 +40,5 @@ internal readonly record struct AttentionShape
     public Tensor? Bias { get; init; }
 
     /// <summary>Gets which keys may be seen, [Batch * KeyTokens], 0 for a masked one; or null where all may.</summary>
-    public ReadOnlyMemory<byte>? KeyMask { get; init; }
+    public byte[]? KeyMask { get; init; }
 }

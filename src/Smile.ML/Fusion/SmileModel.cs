@@ -26,6 +26,12 @@ public sealed class SmileModel : IDisposable
     /// <summary>Gets the device that it runs on.</summary>
     public string Device => _backend.Name;
 
+    /// <summary>Gets where the model runs, for measurements of its parts.</summary>
+    internal Backend Backend => _backend;
+
+    /// <summary>Gets the network, for measurements of its parts.</summary>
+    internal Network Network => _network;
+
     /// <summary>Loads a model from a Hugging Face folder or a fused folder.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="options">Where to run it; the CPU where null.</param>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Smile.ML.Compute.Cpu;
 
 namespace Smile.ML.LinearAlgebra;
@@ -112,6 +113,7 @@ internal sealed unsafe class Matrix : IDisposable
 
     /// <summary>Gets the transpose.</summary>
     /// <returns>A new matrix [Columns, Rows].</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public Matrix Transpose()
     {
         // Strips of 16 rows: one cache line of the result at a time.
@@ -132,6 +134,22 @@ internal sealed unsafe class Matrix : IDisposable
         }
 
         return transpose;
+    }
+
+    /// <summary>Keeps the first rows only.</summary>
+    /// <param name="count">How many.</param>
+    /// <returns>This matrix if it has no other rows; else a copy of its first ones, and this matrix is disposed.</returns>
+    public Matrix KeepRows(int count)
+    {
+        if (count == Rows)
+        {
+            return this;
+        }
+
+        var kept = new Matrix(count, Columns);
+        View.Leading(count).CopyTo(kept.View);
+        Dispose();
+        return kept;
     }
 
     /// <inheritdoc/>

@@ -31,4 +31,36 @@ internal readonly unsafe struct MatrixView
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)row, (uint)Rows, nameof(row));
         return new Span<float>(Pointer + (long)row * Columns, Columns);
     }
+
+    /// <summary>Gets the first rows.</summary>
+    /// <param name="count">How many.</param>
+    /// <returns>The rows.</returns>
+    public MatrixView Leading(int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)count, (uint)Rows, nameof(count));
+        return new MatrixView(Pointer, count, Columns);
+    }
+
+    /// <summary>Copies the rows.</summary>
+    /// <param name="destination">Receives them; of the same shape.</param>
+    public void CopyTo(MatrixView destination)
+    {
+        for (int row = 0; row < Rows; row++)
+        {
+            Row(row).CopyTo(destination.Row(row));
+        }
+    }
+
+    /// <summary>Sums the squares of the elements, in float64.</summary>
+    /// <returns>The squared Frobenius norm.</returns>
+    public double Energy()
+    {
+        double energy = 0;
+        for (int row = 0; row < Rows; row++)
+        {
+            energy += VectorMath.SumOfSquares(Row(row));
+        }
+
+        return energy;
+    }
 }

@@ -103,15 +103,12 @@ internal static class Orthonormalization
         return largest;
     }
 
-    private static unsafe MatrixView Apply(double[][] transform, MatrixView rows, WorkerPool pool)
+    private static MatrixView Apply(double[][] transform, MatrixView rows, WorkerPool pool)
     {
         using Matrix narrow = Matrix.FromRows(transform, rows.Rows);
         using Matrix product = Matrix.Multiply(narrow.View, rows, pool);
-        for (int i = 0; i < product.Rows; i++)
-        {
-            product.Row(i).CopyTo(rows.Row(i));
-        }
-
-        return new MatrixView(rows.Pointer, product.Rows, rows.Columns);
+        MatrixView kept = rows.Leading(product.Rows);
+        product.View.CopyTo(kept);
+        return kept;
     }
 }

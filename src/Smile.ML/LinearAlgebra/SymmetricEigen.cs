@@ -63,47 +63,74 @@ internal sealed class SymmetricEigen
         return eigen;
     }
 
+    /// <summary>
+    /// Works on the lower triangle, from the last row up. Each reflection's update A - v w^T - w v^T is put off to the next step, which
+    /// then reads every row once: to update it and to multiply it by the next v.
+    /// </summary>
     private void Tridiagonalize(double[][] rows)
     {
         int size = rows.Length;
-        var product = new double[size];
-        for (int k = 0; k < size - 1; k++)
+        double[]? v = null;
+        var w = new double[size];
+        var next = new double[size];
+        for (int k = size - 1; k >= 0; k--)
         {
-            int rest = size - k - 1;
-            _diagonal[k] = rows[k][k];
-            Span<double> v = rows[k].AsSpan(k + 1, rest);
-            double norm = Math.Sqrt(VectorMath.Dot(v, v));
-            if (rest == 1 || norm == 0)
+            Span<double> row = rows[k].AsSpan(0, k + 1);
+            UpdateRow(row, k, v, w);
+            _diagonal[k] = row[k];
+            double[]? reflector = k == 0 ? null : Reflector(row[..k], out _offDiagonal[k - 1]);
+            _reflectors[k] = reflector;
+            Span<double> product = next.AsSpan(0, k);
+            product.Clear();
+            for (int i = 0; i < k; i++)
             {
-                _offDiagonal[k] = v[0];
-                continue;
+                Span<double> other = rows[i].AsSpan(0, i + 1);
+                UpdateRow(other, i, v, w);
+                if (reflector is not null)
+                {
+                    product[i] += VectorMath.Dot(other, reflector.AsSpan(0, i + 1));
+                    VectorMath.AddScaled(reflector[i], other[..i], product[..i]);
+                }
             }
 
-            // H = I - v v^T with |v|^2 = 2 maps the row beside the diagonal to its first element.
-            _offDiagonal[k] = v[0] > 0 ? -norm : norm;
-            double head = Math.Abs(v[0]) + norm;
-            v[0] = v[0] > 0 ? head : -head;
-            VectorMath.Scale(1 / Math.Sqrt(norm * head), v);
-            _reflectors[k] = v.ToArray();
-
-            // H A H = A - v w^T - w v^T with p = A v, w = p - (p.v / 2) v.
-            Span<double> w = product.AsSpan(0, rest);
-            for (int i = 0; i < rest; i++)
+            // H A H = A - v w^T - w v^T with p = A v and w = p - (p.v / 2) v.
+            if (reflector is not null)
             {
-                w[i] = VectorMath.Dot(rows[k + 1 + i].AsSpan(k + 1), v);
+                VectorMath.AddScaled(-VectorMath.Dot(product, reflector) / 2, reflector, product);
             }
 
-            VectorMath.AddScaled(-VectorMath.Dot(w, v) / 2, v, w);
-            for (int i = 0; i < rest; i++)
-            {
-                VectorMath.AddScaled(-v[i], w, -w[i], v, rows[k + 1 + i].AsSpan(k + 1));
-            }
+            v = reflector;
+            (w, next) = (next, w);
+        }
+    }
+
+    private static void UpdateRow(Span<double> row, int index, double[]? v, double[] w)
+    {
+        if (v is not null)
+        {
+            VectorMath.AddScaled(-v[index], w.AsSpan(0, row.Length), -w[index], v.AsSpan(0, row.Length), row);
+        }
+    }
+
+    /// <summary>
+    /// Computes the v of length sqrt(2) whose reflection I - v v^T maps x onto its last element; null where x lies there already.
+    /// </summary>
+    private static double[]? Reflector(ReadOnlySpan<double> x, out double image)
+    {
+        double last = x[^1];
+        image = last;
+        double norm = Math.Sqrt(VectorMath.Dot(x, x));
+        if (norm == Math.Abs(last))
+        {
+            return null;
         }
 
-        if (size > 0)
-        {
-            _diagonal[size - 1] = rows[size - 1][size - 1];
-        }
+        image = last > 0 ? -norm : norm;
+        double tip = Math.Abs(last) + norm;
+        double[] v = x.ToArray();
+        v[^1] = last > 0 ? tip : -tip;
+        VectorMath.Scale(1 / Math.Sqrt(norm * tip), v);
+        return v;
     }
 
     private void Diagonalize(double[][] basis)
@@ -190,12 +217,13 @@ internal sealed class SymmetricEigen
 
     private void UndoReflections(double[] vector)
     {
-        for (int k = vector.Length - 2; k >= 0; k--)
+        // A = H_last ... H_1 T H_1 ... H_last, so the shortest acts first.
+        foreach (double[]? v in _reflectors)
         {
-            if (_reflectors[k] is { } v)
+            if (v is not null)
             {
-                Span<double> rest = vector.AsSpan(k + 1);
-                VectorMath.AddScaled(-VectorMath.Dot(v, rest), v, rest);
+                Span<double> part = vector.AsSpan(0, v.Length);
+                VectorMath.AddScaled(-VectorMath.Dot(v, part), v, part);
             }
         }
     }

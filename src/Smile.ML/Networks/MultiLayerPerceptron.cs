@@ -10,6 +10,9 @@ internal sealed class MultiLayerPerceptron(IReadOnlyList<Linear> layers, int inp
 
     public override IReadOnlyList<NetworkPort> Outputs { get; } = [new NetworkPort("output", TensorType.F32, [layers[^1].Outputs])];
 
+    /// <summary>Gets the layers, first to last.</summary>
+    public IReadOnlyList<Linear> Layers => layers;
+
     public override IReadOnlyDictionary<string, HostTensor> Forward(
         ForwardPass pass, IReadOnlyDictionary<string, HostTensor> inputs, IReadOnlySet<string> wanted)
     {

@@ -15,6 +15,15 @@ internal sealed class SmileRouter(int expertCount, int expertsPerToken) : IRowRo
 
     public void Route(ReadOnlySpan<float> gate, Span<float> scores, Span<int> selected, Span<float> weights)
     {
+        if (expertCount == 1)
+        {
+            // Nothing to choose: no projection is computed, and the logit is 1, as in FusionBench.
+            scores[0] = 1;
+            selected[0] = 0;
+            weights[0] = 1;
+            return;
+        }
+
         int rank = gate.Length / expertCount;
         for (int expert = 0; expert < expertCount; expert++)
         {

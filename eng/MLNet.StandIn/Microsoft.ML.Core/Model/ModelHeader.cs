@@ -1,4 +1,5 @@
 using System.Text;
+using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML;
 
@@ -37,11 +38,11 @@ internal sealed record ModelHeader(
         byte[] magic = reader.ReadBytes(Magic.Length);
         if (magic.AsSpan().SequenceEqual(MLNetMagic))
         {
-            throw new FormatException("The model was written by Microsoft.ML; this is the ML.NET stand-in, which reads only what it wrote itself.");
+            throw Contracts.Mark(new FormatException("The model was written by Microsoft.ML; this is the ML.NET stand-in, which reads only what it wrote itself."));
         }
         if (!magic.AsSpan().SequenceEqual(Magic))
         {
-            throw new FormatException("Corrupt model file: it does not begin with a model header.");
+            throw Contracts.Mark(new FormatException("Corrupt model file: it does not begin with a model header."));
         }
         return new(
             Encoding.Latin1.GetString(reader.ReadBytes(8)),
@@ -57,15 +58,15 @@ internal sealed record ModelHeader(
     {
         if (ModelSignature != expected.ModelSignature)
         {
-            throw new FormatException($"Unknown file type: expected a model '{expected.ModelSignature}', found '{ModelSignature}'.");
+            throw Contracts.Mark(new FormatException($"Unknown file type: expected a model '{expected.ModelSignature}', found '{ModelSignature}'."));
         }
         if (VersionReadable > expected.VerWrittenCur)
         {
-            throw new FormatException($"The model '{ModelSignature}' is too new: it needs version {VersionReadable:x8}, this is {expected.VerWrittenCur:x8}.");
+            throw Contracts.Mark(new FormatException($"The model '{ModelSignature}' is too new: it needs version {VersionReadable:x8}, this is {expected.VerWrittenCur:x8}."));
         }
         if (VersionWritten < expected.VerWeCanReadBack)
         {
-            throw new FormatException($"The model '{ModelSignature}' is too old: it has version {VersionWritten:x8}, the oldest readable is {expected.VerWeCanReadBack:x8}.");
+            throw Contracts.Mark(new FormatException($"The model '{ModelSignature}' is too old: it has version {VersionWritten:x8}, the oldest readable is {expected.VerWeCanReadBack:x8}."));
         }
     }
 }

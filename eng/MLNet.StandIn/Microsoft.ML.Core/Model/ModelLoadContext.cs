@@ -44,7 +44,7 @@ internal sealed class ModelLoadContext : IDisposable
     {
         if (!LoadModelOrNull<TRes, TSig>(env, out result, repository, directory, extra))
         {
-            throw new FormatException($"Corrupt model file: it has no '{RepositoryPath.Combine(directory, ModelStreamName)}'.");
+            throw Contracts.Mark(new FormatException($"Corrupt model file: it has no '{RepositoryPath.Combine(directory, ModelStreamName)}'."));
         }
     }
 
@@ -85,7 +85,7 @@ internal sealed class ModelLoadContext : IDisposable
                 return result;
             }
         }
-        throw new FormatException(
-            $"Couldn't load model: '{Directory}'. No loader '{_header.LoaderSignature}' of assembly '{_header.LoaderAssemblyName}' is registered.");
+        throw Contracts.Mark(new FormatException(
+            $"Couldn't load model: '{Directory}'. No loader '{_header.LoaderSignature}' of assembly '{_header.LoaderAssemblyName}' is registered."));
     }
 }

@@ -3,9 +3,24 @@ using System.IO.Compression;
 namespace Microsoft.ML;
 
 /// <summary>Reads a model's entries from a zip archive.</summary>
-internal sealed class RepositoryReader(Stream stream, string tempDirectory) : IDisposable
+internal sealed class RepositoryReader : IDisposable
 {
-    private readonly ZipArchive _archive = new(stream, ZipArchiveMode.Read, leaveOpen: true);
+    private readonly ZipArchive _archive;
+    private readonly string _tempDirectory;
+
+    /// <exception cref="FormatException">The stream holds no zip archive.</exception>
+    public RepositoryReader(Stream stream, string tempDirectory)
+    {
+        _tempDirectory = tempDirectory;
+        try
+        {
+            _archive = new(stream, ZipArchiveMode.Read, leaveOpen: true);
+        }
+        catch (InvalidDataException ex)
+        {
+            throw new FormatException("Corrupt model file: it is no zip archive.", ex);
+        }
+    }
 
     /// <summary>The entry as a seekable stream of its own, or null if there is none.</summary>
     public Stream OpenOrNull(string directory, string name)
@@ -15,7 +30,7 @@ internal sealed class RepositoryReader(Stream stream, string tempDirectory) : ID
             return null;
         }
         using var source = entry.Open();
-        var copy = TemporaryFile.Create(tempDirectory);
+        var copy = TemporaryFile.Create(_tempDirectory);
         source.CopyTo(copy);
         copy.Position = 0;
         return copy;

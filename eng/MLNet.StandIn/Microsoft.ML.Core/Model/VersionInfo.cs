@@ -24,10 +24,10 @@ internal readonly struct VersionInfo
     {
         if (modelSignature?.Length != 8 || !IsLatin1(modelSignature))
         {
-            throw new ArgumentException($"A model signature has exactly 8 Latin-1 characters, unlike '{modelSignature}'.", nameof(modelSignature));
+            throw new InvalidOperationException($"A model signature has exactly 8 Latin-1 characters, unlike '{modelSignature}'.");
         }
-        CheckLoaderSignature(loaderSignature, nameof(loaderSignature));
-        CheckLoaderSignature(loaderSignatureAlt, nameof(loaderSignatureAlt));
+        CheckLoaderSignature(loaderSignature);
+        CheckLoaderSignature(loaderSignatureAlt);
         ModelSignature = modelSignature;
         VerWrittenCur = verWrittenCur;
         VerReadableCur = verReadableCur;
@@ -37,11 +37,11 @@ internal readonly struct VersionInfo
         LoaderSignatureAlt = loaderSignatureAlt;
     }
 
-    private static void CheckLoaderSignature(string signature, string parameter)
+    private static void CheckLoaderSignature(string signature)
     {
         if (signature is { Length: > 24 } || !IsLatin1(signature))
         {
-            throw new ArgumentException($"A loader signature has at most 24 Latin-1 characters, unlike '{signature}'.", parameter);
+            throw new InvalidOperationException($"A loader signature has at most 24 Latin-1 characters, unlike '{signature}'.");
         }
     }
 

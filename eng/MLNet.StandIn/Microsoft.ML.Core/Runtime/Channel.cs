@@ -38,5 +38,9 @@ internal sealed class Channel : IChannel
 
     public void Error(MessageSensitivity sensitivity, string fmt, params object[] args) => Send(new(ChannelMessageKind.Error, sensitivity, fmt, args));
 
-    public void Dispose() => Trace(MessageSensitivity.None, "Channel finished. Elapsed {0:c}.", Stopwatch.GetElapsedTime(_started));
+    public void Dispose()
+    {
+        Trace(MessageSensitivity.None, "Channel finished. Elapsed {0:c}.", Stopwatch.GetElapsedTime(_started));
+        Trace(MessageSensitivity.None, "Channel disposed");
+    }
 }

@@ -25,16 +25,24 @@ public sealed partial class ComponentCatalog
 
         public IReadOnlyList<Type> SignatureTypes { get; }
 
-        /// <exception cref="TargetInvocationException">The constructor or method threw; the inner exception is what it threw.</exception>
+        /// <exception cref="TargetInvocationException">The component's code threw the inner exception.</exception>
+        /// <exception cref="InvalidOperationException">Loading a part of the component failed.</exception>
         public object CreateInstance(IHostEnvironment env, object[] args)
         {
             object[] all = _needsEnvironment ? [env, .. args] : args;
-            return _maker switch
+            try
             {
-                null => throw new InvalidOperationException($"Can't instantiate class '{Type.Name}'"),
-                ConstructorInfo constructor => constructor.Invoke(all),
-                _ => _maker.Invoke(null, all),
-            };
+                return _maker switch
+                {
+                    null => throw new InvalidOperationException($"Can't instantiate class '{Type.Name}'"),
+                    ConstructorInfo constructor => constructor.Invoke(all),
+                    _ => _maker.Invoke(null, all),
+                };
+            }
+            catch (TargetInvocationException ex) when (ex.InnerException.IsMarked())
+            {
+                throw Contracts.Mark(new InvalidOperationException("Error during class instantiation", ex));
+            }
         }
     }
 }

@@ -1,27 +1,30 @@
 namespace Microsoft.ML.Runtime;
 
-/// <summary>What the root environment and its hosts share: naming, channels and a random generator per host.</summary>
-internal abstract class HostEnvironment(Random random) : IHost, IHostEnvironmentInternal, ICancelable
+/// <summary>What the root environment and its hosts share.</summary>
+internal abstract class HostEnvironment(int? seed, Random random) : IHost, IHostEnvironmentInternal, ICancelable
 {
     private readonly Lock _lock = new();
 
     public Random Rand => random;
 
+    /// <summary>The MLContext's.</summary>
+    public int? Seed => seed;
+
+    // As in ML.NET, a host does not see what its parent has set here.
+    public string TempFilePath { get; set; } = Path.GetTempPath();
+
+    public bool FallbackToCpu { get; set; }
+
+    public int? GpuDeviceId { get; set; }
+
     public abstract ComponentCatalog ComponentCatalog { get; }
-
-    public abstract int? Seed { get; }
-
-    public abstract string TempFilePath { get; set; }
-
-    public abstract bool FallbackToCpu { get; set; }
-
-    public abstract int? GpuDeviceId { get; set; }
 
     public abstract bool IsCanceled { get; }
 
-    public abstract string FullName { get; }
+    public string ContextDescription => "HostEnvironment";
 
-    public string ContextDescription => FullName;
+    /// <summary>What the channels' names begin with; empty for the root.</summary>
+    protected abstract string Name { get; }
 
     public abstract void CancelExecution();
 
@@ -29,28 +32,18 @@ internal abstract class HostEnvironment(Random random) : IHost, IHostEnvironment
 
     public IHost Register(string name, int? seed = null, bool? verbose = null)
     {
-        ArgumentException.ThrowIfNullOrEmpty(name);
+        Contracts.CheckNonEmpty(name, nameof(name));
         lock (_lock)
         {
-            return new Host(this, QualifiedName(name), new Random(seed ?? random.Next()));
+            return new Host(this, name, new Random(seed ?? random.Next()));
         }
     }
 
-    public IChannel Start(string name)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(name);
-        return new Channel(this, QualifiedName(name));
-    }
+    public IChannel Start(string name) => new Channel(this, Name.Length == 0 ? name : $"{Name}; {name}");
 
-    public IProgressChannel StartProgressChannel(string name)
-    {
-        ArgumentException.ThrowIfNullOrEmpty(name);
-        return new ProgressChannel(name);
-    }
+    public IProgressChannel StartProgressChannel(string name) => new ProgressChannel(name);
 
     public TException Process<TException>(TException ex)
         where TException : Exception
         => ex;
-
-    private string QualifiedName(string name) => FullName.Length == 0 ? name : $"{FullName}; {name}";
 }

@@ -28,7 +28,7 @@ public sealed class ModelOperationsCatalog
 
     public void Save(ITransformer model, DataViewSchema inputSchema, string filePath)
     {
-        ArgumentException.ThrowIfNullOrEmpty(filePath);
+        Contracts.CheckNonEmpty(filePath, nameof(filePath));
         using var stream = File.Create(filePath);
         Save(model, inputSchema, stream);
     }
@@ -39,13 +39,16 @@ public sealed class ModelOperationsCatalog
         using var repository = new RepositoryReader(stream, TempFilePath);
         using var schema = repository.OpenOrNull(null, SchemaEntryName);
         inputSchema = schema is null ? null : SchemaCodec.Read(schema);
-        ModelLoadContext.LoadModel<ITransformer, SignatureLoadModel>(_env, out var model, repository, TransformerDirectory);
+        if (!ModelLoadContext.LoadModelOrNull<ITransformer, SignatureLoadModel>(_env, out var model, repository, TransformerDirectory))
+        {
+            throw new InvalidOperationException("The archive holds no model.");
+        }
         return model;
     }
 
     public ITransformer Load(string filePath, out DataViewSchema inputSchema)
     {
-        ArgumentException.ThrowIfNullOrEmpty(filePath);
+        Contracts.CheckNonEmpty(filePath, nameof(filePath));
         using var stream = File.OpenRead(filePath);
         return Load(stream, out inputSchema);
     }

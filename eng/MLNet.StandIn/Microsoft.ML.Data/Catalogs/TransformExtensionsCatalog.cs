@@ -11,7 +11,7 @@ public static class TransformExtensionsCatalog
         => new(outputColumnName, inputColumnNames);
 
     public static ColumnSelectingEstimator DropColumns(this TransformsCatalog catalog, params string[] columnNames)
-        => new(columnNames, keep: false, keepHidden: false);
+        => new(columnNames, keep: false, keepHidden: true);
 
     public static ColumnSelectingEstimator SelectColumns(this TransformsCatalog catalog, params string[] columnNames)
         => catalog.SelectColumns(columnNames, keepHidden: false);

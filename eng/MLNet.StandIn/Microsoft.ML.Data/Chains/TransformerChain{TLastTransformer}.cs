@@ -20,7 +20,7 @@ public sealed class TransformerChain<TLastTransformer> : ITransformer, IEnumerab
         _scopes = [.. scopes];
         if (_scopes.Length != _transformers.Length)
         {
-            throw new ArgumentException($"There are {_transformers.Length} transformers, but {_scopes.Length} scopes.", nameof(scopes));
+            throw new InvalidOperationException($"There are {_transformers.Length} transformers, but {_scopes.Length} scopes.");
         }
         if (_transformers is [.., var last])
         {
@@ -56,7 +56,7 @@ public sealed class TransformerChain<TLastTransformer> : ITransformer, IEnumerab
     public TransformerChain<ITransformer> GetModelFor(TransformerScope scopeFilter)
     {
         ITransformer[] transformers = [.. InScope(scopeFilter)];
-        return new(transformers, _scopes.Where(scope => (scope & scopeFilter) != TransformerScope.None));
+        return new(transformers, _scopes.Where(scope => scope.HasFlag(scopeFilter)));
     }
 
     public TransformerChain<TNewLast> Append<TNewLast>(TNewLast transformer, TransformerScope scope = TransformerScope.Everything)
@@ -97,5 +97,5 @@ public sealed class TransformerChain<TLastTransformer> : ITransformer, IEnumerab
     }
 
     private IEnumerable<ITransformer> InScope(TransformerScope scope)
-        => _transformers.Where((_, i) => (_scopes[i] & scope) != TransformerScope.None);
+        => _transformers.Where((_, i) => _scopes[i].HasFlag(scope));
 }

@@ -11,8 +11,8 @@ internal static class Getters
     public static InvalidOperationException WrongType(Type asked, DataViewSchema.Column column)
         => new($"Invalid TValue in GetGetter: '{asked}', but the column '{column.Name}' is of type {column.Type}.");
 
-    public static InvalidOperationException Inactive(DataViewSchema.Column column)
-        => new($"The column '{column.Name}' is not active.");
+    public static ArgumentOutOfRangeException Inactive(DataViewSchema.Column column)
+        => new(nameof(column), $"The column '{column.Name}' is not active.");
 
     /// <summary>The column's ValueGetter.</summary>
     public static Delegate Of(DataViewRow row, DataViewSchema.Column column)

@@ -27,5 +27,6 @@ internal sealed class RowClass<TRow>
 
     public DataViewSchema Schema { get; }
 
-    public Delegate CreateGetter(int column, Func<TRow> current) => _columns[column].Conversion.CreateGetter(_columns[column].Member, current);
+    public Delegate CreateGetter(int column, Func<TRow> current)
+        => KeyMembers.ToRaw(_columns[column].Conversion.CreateGetter(_columns[column].Member, current), Schema[column].Type);
 }

@@ -66,7 +66,7 @@ internal sealed class RowMember(MemberInfo info)
     {
         if (info.GetCustomAttribute<KeyTypeAttribute>() is { } key)
         {
-            return key.KeyCount is { } count ? new KeyDataViewType(raw, count) : new KeyDataViewType(raw, KeyDataViewType.MaxCount(raw));
+            return new KeyDataViewType(raw, key.Count);
         }
         return PrimitiveTypes.OrNull(raw)
             ?? throw new ArgumentOutOfRangeException("userType", $"Could not determine an IDataView type and registered custom types for member {info.Name}");

@@ -26,7 +26,7 @@ public sealed class ColumnConcatenatingEstimator : IEstimator<ColumnConcatenatin
         {
             if (source.ItemType != first.ItemType || source.IsKey)
             {
-                throw SchemaErrors.Mismatch(source.Name, first.ItemType.ToString(), source.GetTypeString());
+                throw new InvalidOperationException($"Cannot concatenate '{source.Name}' of type {source.GetTypeString()} with items of type {first.ItemType}.");
             }
         }
         bool isVariable = sources.Any(source => source.Kind == VectorKind.VariableVector);

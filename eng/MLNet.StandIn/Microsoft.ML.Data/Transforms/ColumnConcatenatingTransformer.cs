@@ -54,7 +54,7 @@ public sealed class ColumnConcatenatingTransformer : RowToRowTransformerBase
             .CreateDelegate<Func<DataViewRow, DataViewSchema.Column[], Delegate>>();
         return RowMapper.Adding(
             inputSchema,
-            [new(new(OutputColumnName, type, annotations), [.. sources.Select(source => source.Index)], row => concatenate(row, sources))]);
+            new(new(OutputColumnName, type, annotations), [.. sources.Select(source => source.Index)], row => concatenate(row, sources)));
     }
 
     private protected override void SaveModel(ModelSaveContext ctx)

@@ -23,7 +23,7 @@ public sealed class ColumnCopyingTransformer : RowToRowTransformerBase
     private protected override RowMapper MakeRowMapper(DataViewSchema inputSchema)
     {
         var source = inputSchema.Find(InputColumnName);
-        return RowMapper.Adding(inputSchema, [new(new(OutputColumnName, source.Type, source.Annotations), [source.Index])]);
+        return RowMapper.Adding(inputSchema, new(new(OutputColumnName, source.Type, source.Annotations), [source.Index]));
     }
 
     private protected override void SaveModel(ModelSaveContext ctx)

@@ -15,8 +15,6 @@ public sealed class ColumnSelectingEstimator : TrivialEstimator<ColumnSelectingT
         {
             inputSchema.Find(name);
         }
-        return new(Transformer.Keep
-            ? Transformer.ColumnNames.Select(inputSchema.Find)
-            : inputSchema.Where(column => !Transformer.ColumnNames.Contains(column.Name)));
+        return new(inputSchema.Where(column => Transformer.ColumnNames.Contains(column.Name) == Transformer.Keep));
     }
 }

@@ -7,7 +7,7 @@ using Microsoft.ML.Transforms;
 
 namespace Microsoft.ML.Transforms;
 
-/// <summary>Keeps the named columns, in the order named, or drops them. Hidden columns go unless asked for.</summary>
+/// <summary>Keeps the named columns, in the order named, or drops them.</summary>
 public sealed class ColumnSelectingTransformer : RowToRowTransformerBase
 {
     internal const string LoaderSignature = "SelectColumnsTransform";

@@ -31,11 +31,11 @@ public sealed class KeyToValueMappingTransformer : RowToRowTransformerBase
         if (source.Type is not KeyDataViewType key || key.RawType != typeof(uint)
             || source.Annotations.Schema.GetColumnOrNull(AnnotationKinds.KeyValues)?.Type is not VectorDataViewType values)
         {
-            throw SchemaErrors.Mismatch(source.Name, "a UInt32 key with key values", source.Type.ToString());
+            throw new InvalidOperationException($"The column '{source.Name}' is no UInt32 key with key values, but of type {source.Type}.");
         }
         var bind = TypedBind.MakeGenericMethod(values.ItemType.RawType)
             .CreateDelegate<Func<DataViewSchema.Column, Func<DataViewRow, Delegate>>>();
-        return RowMapper.Adding(inputSchema, [new(new(OutputColumnName, values.ItemType), [source.Index], bind(source))]);
+        return RowMapper.Adding(inputSchema, new(new(OutputColumnName, values.ItemType), [source.Index], bind(source)));
     }
 
     private protected override void SaveModel(ModelSaveContext ctx)

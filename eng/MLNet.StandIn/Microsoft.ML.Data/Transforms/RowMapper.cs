@@ -18,9 +18,13 @@ internal sealed class RowMapper : IRowToRowMapper
 
     public DataViewSchema OutputSchema { get; }
 
-    /// <summary>All input columns, then the added ones.</summary>
-    public static RowMapper Adding(DataViewSchema inputSchema, IEnumerable<MappedColumn> added)
-        => new(inputSchema, inputSchema.Select(MappedColumn.PassThrough).Concat(added));
+    /// <summary>All input columns and a new one: right behind the column that it hides, else at the end.</summary>
+    public static RowMapper Adding(DataViewSchema inputSchema, MappedColumn added)
+    {
+        var columns = inputSchema.Select(MappedColumn.PassThrough).ToList();
+        columns.Insert(inputSchema.GetColumnOrNull(added.Column.Name)?.Index + 1 ?? columns.Count, added);
+        return new(inputSchema, columns);
+    }
 
     public IEnumerable<DataViewSchema.Column> GetDependencies(IEnumerable<DataViewSchema.Column> dependingColumns)
         => [.. dependingColumns.SelectMany(column => _columns[column.Index].Sources).Distinct().Order().Select(index => InputSchema[index])];

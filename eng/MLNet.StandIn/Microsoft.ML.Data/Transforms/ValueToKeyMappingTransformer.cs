@@ -26,11 +26,11 @@ public sealed class ValueToKeyMappingTransformer : RowToRowTransformerBase
         var source = inputSchema.Find(_inputColumnName);
         if (!source.Type.Equals(_values.Type))
         {
-            throw SchemaErrors.Mismatch(source.Name, _values.Type.ToString(), source.Type.ToString());
+            throw new InvalidOperationException($"The column '{source.Name}' was of type {_values.Type} when its keys were learnt; it is of type {source.Type} now.");
         }
         return RowMapper.Adding(
             inputSchema,
-            [new(new(_outputColumnName, _values.KeyType, _values.ToAnnotations()), [source.Index], row => _values.CreateKeyGetter(row, source))]);
+            new(new(_outputColumnName, _values.KeyType, _values.ToAnnotations()), [source.Index], row => _values.CreateKeyGetter(row, source)));
     }
 
     private protected override void SaveModel(ModelSaveContext ctx)

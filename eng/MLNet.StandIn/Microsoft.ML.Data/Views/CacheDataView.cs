@@ -25,6 +25,9 @@ internal sealed class CacheDataView(IDataView source) : IDataView
     public void Prefetch(IEnumerable<DataViewSchema.Column> columns) => Load(columns);
 
     public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random rand = null)
+        => GetRowCursorSet(columnsNeeded, 1, rand)[0];
+
+    public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random rand = null)
     {
         columnsNeeded = [.. columnsNeeded];
         int rowCount = Load(columnsNeeded);
@@ -34,18 +37,8 @@ internal sealed class CacheDataView(IDataView source) : IDataView
             order = [.. Enumerable.Range(0, rowCount)];
             rand.Shuffle(order);
         }
-        return new Cursor(this, columnsNeeded, rowCount, order, 0, 1);
-    }
-
-    public DataViewRowCursor[] GetRowCursorSet(IEnumerable<DataViewSchema.Column> columnsNeeded, int n, Random rand = null)
-    {
-        if (n <= 1 || rand is not null)
-        {
-            return [GetRowCursor(columnsNeeded, rand)];
-        }
-        columnsNeeded = [.. columnsNeeded];
-        int rowCount = Load(columnsNeeded);
-        return [.. Enumerable.Range(0, n).Select(i => new Cursor(this, columnsNeeded, rowCount, null, i, n))];
+        int parts = Math.Max(n, 1);
+        return [.. Enumerable.Range(0, parts).Select(part => new Cursor(this, columnsNeeded, rowCount, order, part, parts))];
     }
 
     /// <summary>Makes sure that the columns are in memory.</summary>

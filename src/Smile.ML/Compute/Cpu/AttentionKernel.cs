@@ -86,7 +86,7 @@ internal readonly unsafe struct AttentionKernel(
         if (shape.KeyMask is { } mask)
         {
             // Hugging Face adds the lowest float, not minus infinity: a row without any visible key then attends to all alike.
-            ReadOnlySpan<byte> visible = mask.Span.Slice(sequence * shape.KeyTokens, shape.KeyTokens);
+            ReadOnlySpan<byte> visible = mask.AsSpan(sequence * shape.KeyTokens, shape.KeyTokens);
             for (int j = 0; j < visible.Length; j++)
             {
                 if (visible[j] == 0)

@@ -1,0 +1,45 @@
+using System.Diagnostics;
+
+namespace Smile.ML.Analysis;
+
+/// <summary>Several measurements of one thing.</summary>
+public sealed class Timing
+{
+    private readonly double[] _sorted;
+
+    /// <summary>Takes the measurements.</summary>
+    /// <param name="values">At least one.</param>
+    public Timing(IEnumerable<double> values)
+    {
+        _sorted = [.. values.Order()];
+        ArgumentOutOfRangeException.ThrowIfZero(_sorted.Length, nameof(values));
+    }
+
+    /// <summary>Gets the median.</summary>
+    public double Median => _sorted[_sorted.Length / 2];
+
+    /// <summary>Gets the smallest.</summary>
+    public double Minimum => _sorted[0];
+
+    /// <summary>Gets the largest.</summary>
+    public double Maximum => _sorted[^1];
+
+    /// <summary>Runs an action once to warm up and then several times.</summary>
+    /// <param name="runs">Measured runs.</param>
+    /// <param name="action">What to measure.</param>
+    /// <returns>Seconds per run.</returns>
+    public static Timing Measure(int runs, Action action)
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        action();
+        var seconds = new List<double>();
+        for (int i = 0; i < runs; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            action();
+            seconds.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+
+        return new Timing(seconds);
+    }
+}

@@ -1,0 +1,248 @@
+using System.Runtime.InteropServices;
+using FsCheck;
+using FsCheck.Fluent;
+using Microsoft.VisualStudio.TestTools.UnitTesting;
+using Smile.ML.Compute.Cpu;
+using Smile.ML.LinearAlgebra;
+using Smile.ML.Tests.LinearAlgebra;
+
+namespace Smile.ML.Tests.Compute.Cpu;
+
+[TestClass]
+public sealed unsafe class GemmTests
+{
+    private static readonly int[] VectorBits = [512, 256, 128];
+
+    [TestMethod]
+    public void MatchesFloat64AtAnyShapeAndVectorWidth()
+    {
+        Gen<Shape> shapes =
+            from rows in Gen.Frequency((7, Gen.Choose(0, 50)), (1, Gen.Constant(243)))
+            from columns in Gen.OneOf(Gen.Choose(0, 100), Gen.Elements(16, 32))
+            from depth in Gen.Frequency((3, Gen.Choose(0, 70)), (1, Gen.Elements(767, 768, 769, 1601)))
+            from bias in Gen.Elements(true, false)
+            from accumulate in Gen.Elements(true, false)
+            from gap in Gen.Choose(0, 3)
+            select new Shape(rows, columns, depth, bias, accumulate, gap);
+        using var pool = new WorkerPool(2);
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(100), Prop.ForAll(shapes.ToArbitrary(), shape => MatchesFloat64(shape, pool)));
+    }
+
+    [TestMethod]
+    public void SeveralOutputsEqualSeparateProducts()
+    {
+        using var pool = new WorkerPool(3);
+        using Matrix a = RandomMatrix.Uniform(53, 800, 1);
+        int[] columns = [70, 16, 5, 128, 33];
+        Matrix[] weights = [.. columns.Select((n, i) => RandomMatrix.Uniform(n, 800, 10 + (ulong)i))];
+        PackedMatrix[] packed = [.. weights.Select(w => Pack(w, pool))];
+        Matrix[] together = [.. columns.Select(n => new Matrix(53, n))];
+        var outputs = new GemmOutput[columns.Length];
+        for (int i = 0; i < outputs.Length; i++)
+        {
+            outputs[i] = new GemmOutput(packed[i], together[i].Pointer, columns[i]);
+        }
+
+        Gemm.Multiply(pool, 53, a.Pointer, 800, outputs);
+
+        for (int i = 0; i < outputs.Length; i++)
+        {
+            using Matrix alone = Matrix.Multiply(a.View, packed[i], pool);
+            AssertSameBits(alone, together[i]);
+            weights[i].Dispose();
+            packed[i].Dispose();
+            together[i].Dispose();
+        }
+    }
+
+    [TestMethod]
+    [DataRow(16, 96)]
+    [DataRow(70, 801)]
+    [DataRow(200, 1600)]
+    public void BitsDependOnNeitherThreadsNorRowsPerCallNorVectorWidth(int columns, int depth)
+    {
+        const int Rows = 61;
+        using Matrix a = RandomMatrix.Uniform(Rows, depth, 1);
+        using Matrix weight = RandomMatrix.Uniform(columns, depth, 2);
+        using Matrix bias = RandomMatrix.Uniform(1, columns, 3);
+        using var single = new WorkerPool(1);
+        using PackedMatrix packed = Pack(weight, single);
+        using var expected = new Matrix(Rows, columns);
+        Gemm.Multiply(single, Rows, a.Pointer, depth, [new GemmOutput(packed, expected.Pointer, columns, bias.Pointer)]);
+
+        foreach (int threads in (int[])[1, 2, 5])
+        {
+            using var pool = new WorkerPool(threads);
+            foreach (int bits in VectorBits)
+            {
+                foreach (int batch in (int[])[1, 2, 3, 5, 8, 11, 12, 13, 31, Rows])
+                {
+                    using var actual = new Matrix(Rows, columns);
+                    for (int row = 0; row < Rows; row += batch)
+                    {
+                        var output = new GemmOutput(packed, actual.Pointer + row * columns, columns, bias.Pointer);
+                        Gemm.Multiply(pool, Math.Min(batch, Rows - row), a.Pointer + row * depth, depth, [output], bits);
+                    }
+
+                    AssertSameBits(expected, actual);
+                }
+            }
+        }
+    }
+
+    [TestMethod]
+    [DataRow(20)]
+    [DataRow(45)]
+    public void NotANumberStaysInItsRow(int columns)
+    {
+        const int Rows = 14, Depth = 40;
+        using var pool = new WorkerPool(1);
+        using Matrix a = RandomMatrix.Uniform(Rows, Depth, 1);
+        using Matrix weight = RandomMatrix.Uniform(columns, Depth, 2);
+        a.Row(3)[7] = float.NaN;
+        a.Row(13)[0] = float.PositiveInfinity;
+        using PackedMatrix packed = Pack(weight, pool);
+        foreach (int bits in VectorBits)
+        {
+            // Longer rows than the product needs: the floats between must stay.
+            using var result = new Matrix(Rows, columns + 3);
+            result.Span.Fill(5);
+            Gemm.Multiply(pool, Rows, a.Pointer, Depth, [new GemmOutput(packed, result.Pointer, columns + 3)], bits);
+            for (int i = 0; i < Rows; i++)
+            {
+                foreach (float value in result.Row(i)[..columns])
+                {
+                    Assert.AreEqual(i is not (3 or 13), float.IsFinite(value), $"row {i}: {value}");
+                }
+
+                CollectionAssert.AreEqual((float[])[5, 5, 5], result.Row(i)[columns..].ToArray());
+            }
+        }
+    }
+
+    [TestMethod]
+    public void AllWaysOfPackingAgree()
+    {
+        using var pool = new WorkerPool(2);
+        foreach ((int columns, int depth) in ((int, int)[])[(1, 1), (16, 9), (17, 5), (32, 64), (75, 33)])
+        {
+            using Matrix weight = RandomMatrix.Uniform(columns, depth, 4);
+            using Matrix transpose = weight.Transpose();
+            using PackedMatrix fromRows = Pack(weight, pool);
+            using PackedMatrix fromSource = PackedMatrix.FromRows(columns, depth, new MatrixRows(weight), pool);
+            using PackedMatrix fromColumns = PackedMatrix.FromColumns(transpose.Pointer, depth, columns, columns, pool);
+            Assert.AreEqual(columns <= 16 ? 16 : 32, fromRows.PanelWidth);
+            Assert.AreEqual(4L * fromRows.PanelCount * fromRows.PanelWidth * depth, fromRows.Bytes);
+            Assert.AreEqual(0, (nint)fromRows.Panel(0) % 64);
+            CollectionAssert.AreEqual(Content(fromRows), Content(fromSource));
+            CollectionAssert.AreEqual(Content(fromRows), Content(fromColumns));
+            for (int n = 0; n < fromRows.PanelCount * fromRows.PanelWidth; n++)
+            {
+                for (int k = 0; k < depth; k++)
+                {
+                    float packed = fromRows.Panel(n / fromRows.PanelWidth)[k * fromRows.PanelWidth + n % fromRows.PanelWidth];
+                    Assert.AreEqual(n < columns ? weight.Row(n)[k] : 0f, packed);
+                }
+            }
+        }
+    }
+
+    [TestMethod]
+    public void AWarmCallAllocatesNothing()
+    {
+        using var pool = new WorkerPool(2);
+        using Matrix a = RandomMatrix.Uniform(64, 256, 1);
+        using Matrix weight = RandomMatrix.Uniform(256, 256, 2);
+        using PackedMatrix packed = Pack(weight, pool);
+        using var result = new Matrix(64, 256);
+        GemmOutput[] outputs = [new GemmOutput(packed, result.Pointer, 256)];
+        for (int i = 0; i < 50; i++)
+        {
+            Gemm.Multiply(pool, 64, a.Pointer, 256, outputs);
+        }
+
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 50; i++)
+        {
+            Gemm.Multiply(pool, 64, a.Pointer, 256, outputs);
+        }
+
+        Assert.AreEqual(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [TestMethod]
+    public void WrongUseIsRefused()
+    {
+        using var pool = new WorkerPool(1);
+        using Matrix weight = RandomMatrix.Uniform(4, 6, 1);
+        using Matrix deeper = RandomMatrix.Uniform(4, 7, 1);
+        using var result = new Matrix(1, 4);
+        using PackedMatrix packed = Pack(weight, pool);
+        using PackedMatrix other = Pack(deeper, pool);
+        GemmOutput fine = new(packed, result.Pointer, 4);
+        Assert.ThrowsExactly<ArgumentException>(() => Gemm.Multiply(pool, 1, deeper.Pointer, 7, [fine, new(other, result.Pointer, 4)]));
+        Assert.ThrowsExactly<ArgumentException>(() => Gemm.Multiply(pool, 1, weight.Pointer, 5, [fine]));
+        Assert.ThrowsExactly<ArgumentException>(() => Gemm.Multiply(pool, 1, weight.Pointer, 6, [new(packed, result.Pointer, 3)]));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => Gemm.Multiply(pool, -1, weight.Pointer, 6, [fine]));
+        packed.Dispose();
+        packed.Dispose();
+        Assert.ThrowsExactly<ObjectDisposedException>(() => Gemm.Multiply(pool, 1, weight.Pointer, 6, [fine]));
+    }
+
+    private static bool MatchesFloat64(Shape shape, WorkerPool pool)
+    {
+        (int rows, int columns, int depth, bool hasBias, bool accumulate, int gap) = shape;
+        using Matrix a = RandomMatrix.Uniform(rows, depth + gap, 1);
+        using Matrix weight = RandomMatrix.Uniform(columns, depth, 2);
+        using Matrix bias = RandomMatrix.Uniform(1, columns, 3);
+        using Matrix initial = RandomMatrix.Uniform(rows, columns + gap, 4);
+        using PackedMatrix packed = Pack(weight, pool);
+        foreach (int bits in VectorBits)
+        {
+            using var result = new Matrix(rows, columns + gap);
+            initial.Span.CopyTo(result.Span);
+            Gemm.Multiply(
+                pool, rows, a.Pointer, depth + gap,
+                [new GemmOutput(packed, result.Pointer, columns + gap, hasBias ? bias.Pointer : null, accumulate)], bits);
+            for (int i = 0; i < rows; i++)
+            {
+                for (int j = 0; j < columns; j++)
+                {
+                    double sum = (hasBias ? bias.Row(0)[j] : 0) + (accumulate ? initial.Row(i)[j] : 0);
+                    ReadOnlySpan<float> x = a.Row(i), y = weight.Row(j);
+                    for (int k = 0; k < depth; k++)
+                    {
+                        sum += (double)x[k] * y[k];
+                    }
+
+                    if (!(Math.Abs(sum - result.Row(i)[j]) <= 4e-6 * (2 + Math.Sqrt(depth))))
+                    {
+                        return false;
+                    }
+                }
+
+                if (!result.Row(i)[columns..].SequenceEqual(initial.Row(i)[columns..]))
+                {
+                    return false;
+                }
+            }
+        }
+
+        return true;
+    }
+
+    private static PackedMatrix Pack(Matrix weight, WorkerPool pool)
+        => PackedMatrix.FromRows(weight.Pointer, weight.Rows, weight.Columns, weight.Columns, pool);
+
+    private static float[] Content(PackedMatrix packed) => new ReadOnlySpan<float>(packed.Panel(0), (int)(packed.Bytes / 4)).ToArray();
+
+    private static void AssertSameBits(Matrix expected, Matrix actual)
+        => Assert.IsTrue(MemoryMarshal.AsBytes(expected.Span).SequenceEqual(MemoryMarshal.AsBytes(actual.Span)));
+
+    private sealed record Shape(int Rows, int Columns, int Depth, bool Bias, bool Accumulate, int Gap);
+
+    private readonly struct MatrixRows(Matrix matrix) : IRowSource
+    {
+        public void ReadRows(int first, Span<float> destination) => matrix.Span.Slice(first * matrix.Columns, destination.Length).CopyTo(destination);
+    }
+}

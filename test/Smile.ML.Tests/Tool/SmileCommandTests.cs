@@ -1,0 +1,132 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Smile.ML.Checkpoints;
+using Smile.ML.Networks;
+using Smile.ML.Tests.Checkpoints;
+using Smile.ML.Tests.Testing;
+
+namespace Smile.ML.Tests.Tool;
+
+/// <summary>The command as a user calls it: a process with arguments, an exit code, and files.</summary>
+[TestClass]
+public sealed class SmileCommandTests
+{
+    [TestMethod]
+    public void FusesRunsAndInspects()
+    {
+        using var folder = new TemporaryFolder();
+        string pool = TestPool.WriteClip(folder, 3);
+        (int code, string output, _) = Run("fuse", "--pool", pool, "--output", folder["fused"], "--expert-rank", "4", "--router-rank", "2", "--keep", "visual_projection");
+        Assert.AreEqual(0, code, output);
+        StringAssert.Contains(output, "Fused 3 experts: a, b, c");
+        StringAssert.Contains(output, "visual_projection: kept by pattern");
+
+        TensorFile.Write(folder["in.safetensors"], new Dictionary<string, HostTensor> { ["pixel_values"] = TestPool.Gaussian(new Random(2), 1, 2, 3, 8, 8) });
+        Assert.AreEqual(0, Run("run", "--model", folder["fused"], "--inputs", folder["in.safetensors"], "--outputs", folder["out.safetensors"], "--routing", folder["routing.safetensors"]).Code);
+        Dictionary<string, HostTensor> outputs = TensorFile.Read(folder["out.safetensors"]), routing = TensorFile.Read(folder["routing.safetensors"]);
+        CollectionAssert.AreEqual(new long[] { 2, 12 }, outputs["image_embeds"].Shape.ToArray());
+        CollectionAssert.AreEqual(new long[] { 2, 5, 16 }, outputs["last_hidden_state"].Shape.ToArray());
+        CollectionAssert.AreEqual(new long[] { 10, 1 }, routing["vision_model.encoder.layers.1.mlp.fc2/selected_experts"].Shape.ToArray());
+        CollectionAssert.AreEqual(new long[] { 10, 3 }, routing["vision_model.encoder.layers.1.mlp.fc2/router_logits"].Shape.ToArray());
+        Assert.HasCount(12 * 3, routing);
+
+        using JsonDocument summary = JsonDocument.Parse(Run("inspect", folder["fused"], "--json").Output);
+        Assert.AreEqual(3, summary.RootElement.GetProperty("experts").GetInt32());
+        Assert.AreEqual(12, summary.RootElement.GetProperty("layers").GetArrayLength());
+        StringAssert.Contains(Run("inspect", Path.Combine(pool, "_pretrained_")).Output, "linear layers 13, routed 0");
+    }
+
+    [TestMethod]
+    public void EvaluatesAPoolAndAModel()
+    {
+        using var folder = new TemporaryFolder();
+        string pool = TestPool.WriteClip(folder, 2);
+        var random = new Random(7);
+        Directory.CreateDirectory(Path.Combine(pool, "heads"));
+        Directory.CreateDirectory(Path.Combine(pool, "data"));
+        foreach (string task in new[] { "a", "b" })
+        {
+            HostTensor images = TestPool.Gaussian(random, 1, 20, 3, 8, 8);
+            HostTensor classes = TestPool.Gaussian(random, 1, 4, 12);
+            TensorFile.Write(Path.Combine(pool, "heads", $"{task}.safetensors"), new Dictionary<string, HostTensor>
+            {
+                ["class_embeds"] = classes,
+                ["logit_scale"] = HostTensor.FromFloats([1], [20]),
+            });
+
+            // The labels are what the task's own expert says, so that it scores 100 on its own task.
+            using Smile.ML.Fusion.SmileModel expert = Smile.ML.Fusion.SmileModel.Load(Path.Combine(pool, task));
+            float[] embeds = expert.Run(new Dictionary<string, HostTensor> { ["pixel_values"] = images })["image_embeds"].Floats!;
+            TaskHead head = TaskHead.Load(Path.Combine(pool, "heads", $"{task}.safetensors"));
+            var labels = new long[20];
+            for (int i = 0; i < labels.Length; i++)
+            {
+                var logits = new float[4];
+                head.Score(embeds.AsSpan(i * 12, 12), logits);
+                labels[i] = Array.IndexOf(logits, logits.Max());
+            }
+
+            TensorFile.Write(Path.Combine(pool, "data", $"{task}_test.safetensors"), new Dictionary<string, HostTensor>
+            {
+                ["images"] = images,
+                ["labels"] = HostTensor.FromIntegers([20], labels),
+            });
+        }
+
+        (int code, string output, string error) = Run("eval", "--pool", pool, "--json", folder["figures.json"], "--expert-rank", "dense", "--router-rank", "4");
+        Assert.AreEqual(0, code, error);
+        using JsonDocument figures = JsonDocument.Parse(File.ReadAllText(folder["figures.json"]));
+        JsonElement methods = figures.RootElement.GetProperty("methods");
+        Assert.AreEqual(100, methods.GetProperty("finetuned (each on its own task)").GetProperty("avg").GetDouble());
+        Assert.IsTrue(methods.GetProperty("pretrained").GetProperty("avg").GetDouble() < 100, "a pretrained model that knows everything tests nothing");
+        Assert.AreEqual(5, methods.EnumerateObject().Count());
+        StringAssert.Contains(output, "smile gate_k=4 k=-1 (dense) top_k=1");
+
+        (code, output, _) = Run("eval", "--model", Path.Combine(pool, "b"), "--heads", Path.Combine(pool, "heads"), "--data", Path.Combine(pool, "data"));
+        Assert.AreEqual(0, code);
+        StringAssert.Contains(output, "100.0");
+    }
+
+    [TestMethod]
+    public void BadArgumentsEndWithTwoAndFailedRunsWithOne()
+    {
+        using var folder = new TemporaryFolder();
+        string pool = TestPool.WriteMlp(folder, 2, [6, 8]);
+        (int Code, string Says, string[] Arguments)[] cases =
+        [
+            (2, "--output", ["fuse", "--pool", pool]),
+            (2, "--expert-rank is many", ["fuse", "--pool", pool, "--output", folder["x"], "--expert-rank", "many"]),
+            (2, "--router-rank is 0", ["fuse", "--pool", pool, "--output", folder["x"], "--router-rank", "0"]),
+            (2, "average-leaves", ["fuse", "--pool", pool, "--output", folder["x"], "--shared", "none"]),
+            (2, "--max-memory is lots", ["fuse", "--pool", pool, "--output", folder["x"], "--max-memory", "lots"]),
+            (2, "NAME=DIR", ["fuse", "--pretrained", pool, "--expert", "a", "--output", folder["x"]]),
+            (2, "--pool", ["fuse", "--output", folder["x"]]),
+            (2, "unknown", ["unknown"]),
+            (1, "3", ["fuse", "--pool", pool, "--output", folder["x"], "--experts-per-token", "3"]),
+            (1, "no such folder", ["fuse", "--pool", folder["nowhere"], "--output", folder["x"]]),
+            (1, "no such file", ["run", "--model", folder["pool"], "--inputs", folder["i"], "--outputs", folder["o"]]),
+            (1, "Device is \"tpu\"", ["run", "--model", Path.Combine(pool, "a"), "--inputs", Path.Combine(pool, "a", "model.safetensors"), "--outputs", folder["o"], "--device", "tpu"]),
+            (1, "Input x is missing", ["run", "--model", Path.Combine(pool, "a"), "--inputs", Path.Combine(pool, "a", "model.safetensors"), "--outputs", folder["o"]]),
+        ];
+        foreach ((int expected, string says, string[] arguments) in cases)
+        {
+            (int code, _, string error) = Run(arguments);
+            Assert.AreEqual(expected, code, $"{string.Join(' ', arguments)}: {error}");
+            StringAssert.Contains(error, says);
+            Assert.IsFalse(error.Contains("   at ", StringComparison.Ordinal), error);
+            CollectionAssert.AreEqual(new[] { "pool" }, folder.Names(), error);
+        }
+    }
+
+    private static (int Code, string Output, string Error) Run(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "smile.dll"));
+        Array.ForEach(arguments, start.ArgumentList.Add);
+        using Process process = Process.Start(start)!;
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output, error.Result);
+    }
+}
