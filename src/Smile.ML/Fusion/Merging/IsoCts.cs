@@ -60,7 +60,7 @@ public sealed record IsoCts : MergeMethod
     private static Matrix RemoveDirections(Matrix delta, Matrix directions, TaskVectors taskVectors)
     {
         var rest = new Matrix(delta.Rows, delta.Columns);
-        delta.Span.CopyTo(rest.Span);
+        delta.View.CopyTo(rest.View);
         if (directions.Rows == 0)
         {
             return rest;

@@ -86,7 +86,7 @@ internal sealed class SingularTriplets(int rows, int columns, int capacity) : ID
     private static Matrix PolarFactor(Matrix vectors, int count, WorkerPool threads)
     {
         using var used = new Matrix(count, vectors.Columns);
-        vectors.Span[..used.Span.Length].CopyTo(used.Span);
+        vectors.View.Leading(count).CopyTo(used.View);
         using TruncatedSvd svd = TruncatedSvd.Compute(used, Math.Min(count, vectors.Columns), threads);
         return MultiplyOut(svd.LeftTransposed, [.. Enumerable.Repeat(1.0, svd.Rank)], svd.RightTransposed, threads);
     }

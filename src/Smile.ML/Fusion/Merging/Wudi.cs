@@ -69,7 +69,7 @@ public sealed record Wudi : MergeMethod
         for (int expert = 0; expert < taskVectors.Count; expert++)
         {
             using WeightDelta delta = taskVectors.ReadDelta(expert, layer);
-            double energy = Energy(delta.ToMatrix());
+            double energy = delta.ToMatrix().View.Energy();
             if (energy > 0)
             {
                 using Matrix transposed = delta.ToMatrix().Transpose();
@@ -84,23 +84,11 @@ public sealed record Wudi : MergeMethod
         return sum;
     }
 
-    /// <summary>||D||^2.</summary>
-    private static double Energy(Matrix delta)
-    {
-        double energy = 0;
-        for (int row = 0; row < delta.Rows; row++)
-        {
-            energy += VectorMath.SumOfSquares(delta.Row(row));
-        }
-
-        return energy;
-    }
-
     /// <summary>Adds an expert's part of R e_j / lambda_j, D_t D_t^T D_t e_j / (||D_t||^2 lambda_j), to each j's sum.</summary>
     private static void AddResponses(TaskVectors taskVectors, LinearLayerInfo layer, int expert, SymmetricEigen eigen, double[][] sums)
     {
         using WeightDelta delta = taskVectors.ReadDelta(expert, layer);
-        double energy = Energy(delta.ToMatrix());
+        double energy = delta.ToMatrix().View.Energy();
         if (energy == 0)
         {
             return;
