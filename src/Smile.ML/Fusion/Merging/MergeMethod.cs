@@ -44,9 +44,7 @@ public abstract record MergeMethod
     public ITensorSource Merge(ModelPool pool, int? threads = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(pool);
-        NetworkManifest manifest = pool.Check();
-        RequireNoAddedBiases(pool, manifest);
-        return Merge(pool, manifest, threads, cancellation);
+        return Merge(pool, CheckPool(pool), threads, cancellation);
     }
 
     /// <summary>Merges a pool into a folder with the pretrained model's configuration. The folder appears when it is complete, or not at all.</summary>
@@ -69,11 +67,7 @@ public abstract record MergeMethod
     {
         ArgumentNullException.ThrowIfNull(pool);
         ArgumentException.ThrowIfNullOrEmpty(outputFolder);
-        options ??= new MergeOptions();
-        NetworkManifest manifest = pool.Check();
-        RequireNoAddedBiases(pool, manifest);
-        using ITensorSource merged = Merge(pool, manifest, options.Threads, cancellation);
-        return MergedCheckpoint.Write(this, pool, manifest, merged, outputFolder, options.Precision, overwrite, progress, cancellation);
+        return MergedCheckpoint.Write(this, pool, CheckPool(pool), outputFolder, options ?? new MergeOptions(), overwrite, progress, cancellation);
     }
 
     /// <summary>Merges a pool that was checked before. Biases that only experts have are left out.</summary>
@@ -127,8 +121,9 @@ public abstract record MergeMethod
     internal SmileException WrongExpertCount(TaskVectors taskVectors, string expected)
         => new(string.Create(CultureInfo.InvariantCulture, $"{Name} merges {expected}; {taskVectors.Location} has {taskVectors.Count}."));
 
-    private static void RequireNoAddedBiases(ModelPool pool, NetworkManifest manifest)
+    private static NetworkManifest CheckPool(ModelPool pool)
     {
+        NetworkManifest manifest = pool.Check();
         foreach (LinearLayerInfo layer in manifest.LinearLayers.Where(layer => !layer.HasBias))
         {
             if (pool.Experts.FirstOrDefault(expert => expert.Parameters.Tensors.ContainsKey($"{layer.Name}.bias")) is { } expert)
@@ -137,5 +132,7 @@ public abstract record MergeMethod
                     $"Expert {expert.Name} ({expert.Location}): found {layer.Name}.bias; expected none, since {pool.Pretrained.Location} has none and a merged model keeps its layers.");
             }
         }
+
+        return manifest;
     }
 }

@@ -12,9 +12,8 @@ internal static class MergedCheckpoint
         MergeMethod method,
         ModelPool pool,
         NetworkManifest manifest,
-        ITensorSource merged,
         string folder,
-        StoredPrecision precision,
+        MergeOptions options,
         bool overwrite,
         IProgress<FusionProgress>? progress,
         CancellationToken cancellation)
@@ -24,9 +23,10 @@ internal static class MergedCheckpoint
         TensorInfo[] tensors =
         [
             .. pool.Pretrained.Tensors.Values.Select(
-                tensor => tensor.Type.IsFloatingPoint() ? tensor with { Type = precision.TypeOf(tensor.Type) } : tensor),
+                tensor => tensor.Type.IsFloatingPoint() ? tensor with { Type = options.Precision.TypeOf(tensor.Type) } : tensor),
         ];
         using CheckpointWriter writer = CheckpointWriter.Create(folder, tensors, overwrite);
+        using ITensorSource merged = method.Merge(pool, manifest, options.Threads, cancellation);
         int layersDone = 0;
         long parameters = 0;
         foreach (TensorInfo tensor in tensors)
@@ -47,9 +47,9 @@ internal static class MergedCheckpoint
         }
 
         ModelConfig config = pool.Pretrained.Config;
-        writer.SetConfig(precision == StoredPrecision.Keep
+        writer.SetConfig(options.Precision == StoredPrecision.Keep
             ? config
-            : config.With([KeyValuePair.Create("torch_dtype", (JsonNode?)precision.TorchName())]));
+            : config.With([KeyValuePair.Create("torch_dtype", (JsonNode?)options.Precision.TorchName())]));
         cancellation.ThrowIfCancellationRequested();
         writer.Commit();
         return new MergeReport
