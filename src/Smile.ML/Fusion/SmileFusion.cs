@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute.Cpu;
+using Smile.ML.Fusion.Merging;
 using Smile.ML.LinearAlgebra;
 using Smile.ML.Networks;
 using Smile.ML.Routing;
@@ -248,7 +249,7 @@ public sealed class SmileFusion
         HashSet<string> left = [.. Names(manifest.LinearLayers.Where(layer => layer.IsTied || !isKept(layer.Name)))];
         HashSet<string> kept = [.. Names(manifest.LinearLayers.Where(layer => isKept(layer.Name)))];
         HashSet<string> parents = [.. pool.Pretrained.Tensors.Keys.Select(Module).SelectMany(Ancestors)];
-        using var average = new AverageTensors(pool);
+        using ITensorSource average = new SimpleAverage().Merge(pool, manifest, _options.Threads, cancellation);
         foreach (TensorInfo tensor in pool.Pretrained.Tensors.Values.Where(tensor => !left.Contains(tensor.Name)))
         {
             cancellation.ThrowIfCancellationRequested();
@@ -317,12 +318,7 @@ public sealed class SmileFusion
         };
         if (_options.Precision != StoredPrecision.Keep)
         {
-            changes["torch_dtype"] = _options.Precision switch
-            {
-                StoredPrecision.BF16 => "bfloat16",
-                StoredPrecision.F16 => "float16",
-                _ => "float32",
-            };
+            changes["torch_dtype"] = _options.Precision.TorchName();
         }
 
         return config.With(changes);
