@@ -1,5 +1,7 @@
 using Smile.ML.Checkpoints;
 using Smile.ML.Networks.Decoders;
+using Smile.ML.Networks.EncoderDecoders;
+using Smile.ML.Networks.Encoders;
 
 namespace Smile.ML.Networks;
 

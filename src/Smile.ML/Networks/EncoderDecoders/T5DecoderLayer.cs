@@ -1,7 +1,7 @@
 using Smile.ML.Compute;
 using Smile.ML.Networks.Generation;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.EncoderDecoders;
 
 /// <summary>One block of T5's decoder, each part with a norm before it and a residual around it.</summary>
 internal sealed class T5DecoderLayer(

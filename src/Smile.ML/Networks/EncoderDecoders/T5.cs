@@ -2,7 +2,7 @@ using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Networks.Generation;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.EncoderDecoders;
 
 /// <summary>T5 (v1.1 and Flan-T5 included) in the semantics of Hugging Face's T5ForConditionalGeneration.</summary>
 /// <param name="hiddenSize">Features of a token.</param>

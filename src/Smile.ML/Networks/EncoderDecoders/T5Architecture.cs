@@ -2,7 +2,7 @@ using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Networks.Generation;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.EncoderDecoders;
 
 /// <summary>Builds <see cref="T5"/>. Absent config values take Hugging Face's defaults (those of the first T5, small).</summary>
 internal sealed class T5Architecture : IArchitecture
@@ -87,17 +87,11 @@ internal sealed class T5Architecture : IArchitecture
     }
 
     private static FeedForward Perceptron(ModuleBuilder builder, Sizes sizes, string name)
-    {
-        if (!sizes.IsGated)
-        {
-            Linear inner = builder.Linear($"{name}.wi", sizes.Inner, sizes.Hidden, bias: false);
-            return new FeedForward(inner, sizes.Activation, builder.Linear($"{name}.wo", sizes.Hidden, sizes.Inner, bias: false));
-        }
-
-        Linear gate = builder.Linear($"{name}.wi_0", sizes.Inner, sizes.Hidden, bias: false);
-        Linear linear = builder.Linear($"{name}.wi_1", sizes.Inner, sizes.Hidden, bias: false);
-        return new FeedForward(gate, sizes.Activation, builder.Linear($"{name}.wo", sizes.Hidden, sizes.Inner, bias: false), linear);
-    }
+        => new(
+            inner: builder.Linear(sizes.IsGated ? $"{name}.wi_0" : $"{name}.wi", sizes.Inner, sizes.Hidden, bias: false),
+            activation: sizes.Activation,
+            factor: sizes.IsGated ? builder.Linear($"{name}.wi_1", sizes.Inner, sizes.Hidden, bias: false) : null,
+            outer: builder.Linear($"{name}.wo", sizes.Hidden, sizes.Inner, bias: false));
 
     private sealed record Sizes
     {

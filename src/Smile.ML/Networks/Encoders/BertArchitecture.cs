@@ -1,4 +1,4 @@
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.Encoders;
 
 /// <summary>Builds <see cref="Bert"/> from a <c>bert</c> checkpoint, with or without the prefix <c>bert.</c></summary>
 internal sealed class BertArchitecture : IArchitecture

@@ -1,7 +1,7 @@
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.Encoders;
 
 /// <summary>CLIP's vision transformer with projection, in the semantics of Hugging Face's CLIPVisionModelWithProjection.</summary>
 internal sealed class ClipVision(

@@ -1,7 +1,7 @@
 using Smile.ML.Compute;
 using Smile.ML.Networks.Generation;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.EncoderDecoders;
 
 /// <summary>
 /// What T5's decoder keeps while its sequences grow: per layer the keys and values of the encoder's output, computed once, and those of

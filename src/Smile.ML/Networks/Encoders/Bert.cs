@@ -1,7 +1,7 @@
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.Encoders;
 
 /// <summary>
 /// BERT and RoBERTa in the semantics of Hugging Face's BertModel, BertForSequenceClassification and RobertaForSequenceClassification.

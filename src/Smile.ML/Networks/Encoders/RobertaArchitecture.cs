@@ -1,4 +1,4 @@
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.Encoders;
 
 /// <summary>
 /// Builds <see cref="Bert"/> from a <c>roberta</c> checkpoint, with or without the prefix <c>roberta.</c>: positions count from behind the

@@ -1,7 +1,7 @@
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.Encoders;
 
 /// <summary>
 /// Builds the modules that BERT's and RoBERTa's checkpoints name alike. Absent config values take Hugging Face's defaults, which are the

@@ -1,6 +1,6 @@
 using Smile.ML.Compute;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.Encoders;
 
 /// <summary>Turns images into tokens: a class token, then the patches, with learned positions.</summary>
 /// <param name="geometry">How an image is cut.</param>

@@ -1,7 +1,7 @@
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.Encoders;
 
 /// <summary>
 /// Builds <see cref="VisionTransformer"/> from a <c>vit</c> checkpoint, with or without the prefix <c>vit.</c> Absent config values take

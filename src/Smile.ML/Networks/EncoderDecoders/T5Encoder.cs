@@ -1,6 +1,6 @@
 using Smile.ML.Compute;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.EncoderDecoders;
 
 /// <summary>T5's encoder.</summary>
 internal sealed class T5Encoder(Embedding words, RelativePositionBias positions, IReadOnlyList<T5EncoderLayer> layers, RmsNorm after)

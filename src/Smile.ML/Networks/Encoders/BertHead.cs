@@ -1,6 +1,6 @@
 using Smile.ML.Compute;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.Encoders;
 
 /// <summary>Classifies sequences by one vector each: an optional dense layer with tanh, as RoBERTa has it, then a linear layer.</summary>
 internal sealed class BertHead(Pooler? dense, Linear output)

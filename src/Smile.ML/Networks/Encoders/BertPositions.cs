@@ -1,4 +1,4 @@
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.Encoders;
 
 /// <summary>Numbers the tokens of sequences for a table of learned positions.</summary>
 /// <param name="paddingId">

@@ -1,7 +1,7 @@
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.Encoders;
 
 /// <summary>
 /// Builds <see cref="ClipVision"/> from a <c>clip_vision_model</c>, or from the vision half of a <c>clip</c> checkpoint. Absent config

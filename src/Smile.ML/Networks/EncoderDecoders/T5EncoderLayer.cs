@@ -1,6 +1,6 @@
 using Smile.ML.Compute;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.EncoderDecoders;
 
 /// <summary>One block of T5's encoder, each part with a norm before it and a residual around it.</summary>
 internal sealed class T5EncoderLayer(RmsNorm attentionNorm, MultiHeadAttention attention, RmsNorm feedForwardNorm, FeedForward feedForward)

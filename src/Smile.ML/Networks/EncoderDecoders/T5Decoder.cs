@@ -1,6 +1,6 @@
 using Smile.ML.Compute;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.EncoderDecoders;
 
 /// <summary>T5's decoder with its language-model head.</summary>
 /// <param name="words">The embedding table.</param>

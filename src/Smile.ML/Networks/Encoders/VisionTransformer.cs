@@ -1,7 +1,7 @@
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.Encoders;
 
 /// <summary>
 /// The vision transformer in the semantics of Hugging Face's ViTForImageClassification (with a classifier) and ViTModel (with a pooler).

@@ -1,6 +1,6 @@
 using Smile.ML.Compute;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.EncoderDecoders;
 
 /// <summary>
 /// T5's bias on attention scores (arXiv 1910.10683, section 2.1): one learned value per head and bucket of distances between key and

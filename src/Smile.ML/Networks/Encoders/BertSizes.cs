@@ -1,6 +1,6 @@
 using Smile.ML.Checkpoints;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.Encoders;
 
 /// <summary>The sizes that BERT's inputs and outputs depend on.</summary>
 /// <param name="Hidden">Features of a token.</param>

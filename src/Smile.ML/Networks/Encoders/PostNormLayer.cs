@@ -1,6 +1,6 @@
 using Smile.ML.Compute;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.Encoders;
 
 /// <summary>A transformer block that normalises the sums after attention and after the perceptron, as in BERT.</summary>
 internal sealed class PostNormLayer(MultiHeadAttention attention, LayerNorm attentionNorm, FeedForward feedForward, LayerNorm feedForwardNorm)

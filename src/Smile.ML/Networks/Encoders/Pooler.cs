@@ -1,6 +1,6 @@
 using Smile.ML.Compute;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.Encoders;
 
 /// <summary>A dense layer and a nonlinearity over one token of each sequence.</summary>
 internal sealed class Pooler(Linear dense, Activation activation = Activation.Tanh)

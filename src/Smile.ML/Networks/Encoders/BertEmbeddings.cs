@@ -1,6 +1,6 @@
 using Smile.ML.Compute;
 
-namespace Smile.ML.Networks;
+namespace Smile.ML.Networks.Encoders;
 
 /// <summary>The normalised sum of word, token type and position embeddings.</summary>
 internal sealed class BertEmbeddings(Embedding words, Embedding types, Embedding positions, LayerNorm norm)
