@@ -9,6 +9,12 @@ using Smile.ML.Fusion;
 using Spectre.Console;
 
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+if (Console.IsOutputRedirected)
+{
+    AnsiConsole.Console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, ColorSystem = ColorSystemSupport.NoColors });
+    AnsiConsole.Profile.Width = 100;
+}
+
 string folder = args.Length > 0 ? args[0] : Path.Combine("examples", "demo-pool");
 if (!Directory.Exists(folder))
 {
@@ -35,15 +41,21 @@ var options = new SmileOptions
 IDataView rows = ml.Data.LoadFromEnumerable(images.Rows(), images.Schema);
 using SmileTransformer model = AnsiConsole.Status().Start("Fusing ...", status =>
 {
-    ml.Log += (_, e) => status.Status(Markup.Escape(e.RawMessage));
+    ml.Log += (_, e) =>
+    {
+        if (e.RawMessage.StartsWith("Layer", StringComparison.Ordinal))
+        {
+            status.Status(Markup.Escape(e.RawMessage));
+        }
+    };
     return ml.Transforms.Smile(pool, options).Fit(rows);
 });
 FusionReport report = model.Report!;
-AnsiConsole.WriteLine($"Experts        {string.Join(", ", report.Experts)}");
-AnsiConsole.WriteLine($"Linear layers  {report.Upscaled.Count} routed, {report.Kept.Count} kept plain");
-AnsiConsole.WriteLine($"Parameters     {report.PretrainedParameters:N0} pretrained; {report.PretrainedParameters * pool.Experts.Count:N0} in {pool.Experts.Count} fine-tuned models; {report.FusedParameters:N0} fused");
-AnsiConsole.WriteLine($"Fused in       {report.Elapsed.TotalSeconds:F2} s, without data and without training");
-AnsiConsole.WriteLine();
+Console.WriteLine($"Experts        {string.Join(", ", report.Experts)}");
+Console.WriteLine($"Linear layers  {report.Upscaled.Count} routed, {report.Kept.Count} kept plain");
+Console.WriteLine($"Parameters     {report.PretrainedParameters:N0} pretrained; {report.PretrainedParameters * pool.Experts.Count:N0} in {pool.Experts.Count} fine-tuned models; {report.FusedParameters:N0} fused");
+Console.WriteLine($"Fused in       {report.Elapsed.TotalSeconds:F2} s, without data and without training");
+Console.WriteLine();
 
 // 2. Compare. The SMILE column is what the ML.NET transformer predicts; the others are evaluated on the models themselves.
 using PoolEvaluation evaluation = PoolEvaluation.Open(pool, heads, data);
@@ -65,8 +77,8 @@ MethodResult[] others = AnsiConsole.Status().Start("Evaluating ...", status =>
     };
 });
 AnsiConsole.Write(AccuracyTable.Create(evaluation.Tasks, others[0], others[1], others[2], smile, others[3]));
-AnsiConsole.WriteLine($"Accuracy in percent on {images.Count:N0} test images. SMILE keeps {100 * smile.Values.Average() / others[1].Average:F1}% of what the fine-tuned models reach.");
-AnsiConsole.WriteLine();
+Console.WriteLine($"Accuracy in percent on {images.Count:N0} test images. SMILE keeps {100 * smile.Values.Average() / others[1].Average:F1}% of what the fine-tuned models reach.");
+Console.WriteLine();
 
 // 3. One prediction.
 TaskImage sample = images.First("plain");
@@ -74,7 +86,7 @@ using (var engine = ml.Model.CreatePredictionEngine<TaskImage, TaskPrediction>(
     model, new PredictionEngineOptions { OwnsTransformer = false, InputSchemaDefinition = images.Schema }))
 {
     TaskPrediction prediction = engine.Predict(sample);
-    AnsiConsole.WriteLine($"PredictionEngine: an image of \"plain\" labelled {sample.Label} is predicted as {images.ClassNames(heads, "plain")[(int)prediction.PlainLabel - 1]} (probability {prediction.PlainScore.Max():F3})");
+    Console.WriteLine($"PredictionEngine: an image of \"plain\" labelled {sample.Label} is predicted as {TaskImages.ClassNames(heads, "plain")[(int)prediction.PlainLabel - 1]} (probability {prediction.PlainScore.Max():F3})");
 }
 
 // 4. Save, load, compare.
@@ -87,7 +99,7 @@ try
     ITransformer loaded = fresh.Model.Load(zip, out _);
     bool same = images.Embeddings(ml, model).SequenceEqual(images.Embeddings(fresh, loaded));
     (loaded as IDisposable)?.Dispose();
-    AnsiConsole.WriteLine($"Saved to a model zip of {new FileInfo(zip).Length / 1e6:F1} MB and loaded again: {(same ? "every embedding is bit-identical" : "THE EMBEDDINGS DIFFER")}");
+    Console.WriteLine($"Saved to a model zip of {new FileInfo(zip).Length / 1e6:F1} MB and loaded again: {(same ? "every embedding is bit-identical" : "THE EMBEDDINGS DIFFER")}");
     return same ? 0 : 1;
 }
 finally

@@ -33,7 +33,7 @@ internal sealed class TaskImages : IDisposable
     public TaskImage First(string task) => Rows(_tasks.First(data => data.Name == task)).First();
 
     /// <summary>The class names of a task's head.</summary>
-    public IReadOnlyList<string> ClassNames(string heads, string task) => TaskHead.Load(Path.Combine(heads, $"{task}.safetensors")).ClassNames;
+    public static IReadOnlyList<string> ClassNames(string heads, string task) => TaskHead.Load(Path.Combine(heads, $"{task}.safetensors")).ClassNames;
 
     /// <summary>Percent of each task's images that the transformer's <c>TASK.PredictedLabel</c> column gets right.</summary>
     public IReadOnlyDictionary<string, double> Accuracy(MLContext ml, ITransformer model) => _tasks.ToDictionary(task => task.Name, task =>

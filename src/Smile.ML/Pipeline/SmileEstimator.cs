@@ -72,7 +72,7 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
             FusionReport report = new SmileFusion(options).Fuse(pool, folder, progress: new LayerReporter(_host, channel));
             Report(channel, pool, options, report);
             Internals.CheckAlive(_host);
-            return SmileTransformer.Create(_host, folder, scratch, _ => _columns, options.BatchSize, options.Compute);
+            return SmileTransformer.Create(_host, folder, scratch, _ => _columns, options.BatchSize, options.Compute, report);
         }
         catch
         {

@@ -34,6 +34,9 @@ public sealed class SmileTransformer : ITransformer, IDisposable
     /// <summary>Gets the most rows that are scored together.</summary>
     public int BatchSize { get; }
 
+    /// <summary>Gets what the fusion did; null for a transformer that was loaded, or made of a model in a folder.</summary>
+    public FusionReport? Report { get; internal init; }
+
     bool ITransformer.IsRowToRowMapper => true;
 
     /// <summary>Gets the columns.</summary>
@@ -79,13 +82,15 @@ public sealed class SmileTransformer : ITransformer, IDisposable
     /// <param name="columns">Lays the columns out for the loaded model.</param>
     /// <param name="batchSize">The most rows to score together.</param>
     /// <param name="compute">Where to score.</param>
+    /// <param name="report">What made the model, where it was fused just now.</param>
     internal static SmileTransformer Create(
         IHostEnvironment environment,
         string folder,
         ScratchFolder? scratch,
         Func<SmileModel, SmileColumns> columns,
         int batchSize,
-        ComputeOptions compute)
+        ComputeOptions compute,
+        FusionReport? report = null)
     {
         if (batchSize is < 1 or > 65536)
         {
@@ -95,7 +100,7 @@ public sealed class SmileTransformer : ITransformer, IDisposable
         SmileModel model = SmileModel.Load(folder, compute);
         try
         {
-            return new SmileTransformer(environment, columns(model), model, ModelFiles.Open(folder, scratch), batchSize);
+            return new SmileTransformer(environment, columns(model), model, ModelFiles.Open(folder, scratch), batchSize) { Report = report };
         }
         catch
         {

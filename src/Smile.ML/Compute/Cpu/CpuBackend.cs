@@ -215,7 +215,7 @@ internal sealed unsafe class CpuBackend : Backend
 
     private readonly struct ReaderSource(RowReader reader) : IRowSource
     {
-        public void ReadRow(int row, Span<float> destination) => reader(row, destination);
+        public void ReadRows(int first, Span<float> destination) => reader(first, destination);
     }
 
     private readonly struct RouteRows(CpuTensor? gate, IRowRouter router, CpuRoutingDecision decision) : IRowOperation
