@@ -14,6 +14,8 @@ internal static class Architectures
     private static readonly IArchitecture[] All =
     [
         new BertArchitecture(),
+        new ClipArchitecture(),
+        new ClipTextArchitecture(),
         new ClipVisionArchitecture(),
         new MultiLayerPerceptronArchitecture(),
         new MistralArchitecture(),

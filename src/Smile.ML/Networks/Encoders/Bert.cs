@@ -9,7 +9,7 @@ namespace Smile.ML.Networks.Encoders;
 /// </summary>
 internal sealed class Bert(
     BertSizes sizes,
-    BertPositions positions,
+    PositionNumbering positions,
     BertEmbeddings embeddings,
     IReadOnlyList<PostNormLayer> layers,
     Pooler? pooler,

@@ -18,7 +18,7 @@ internal sealed class BertArchitecture : IArchitecture
         string pooler = $"{root}pooler.dense";
         return new Bert(
             sizes,
-            new BertPositions(null, sizes.Positions),
+            new PositionNumbering(null, sizes.Positions),
             embeddings,
             layers,
             classifies || builder.FindLinear(pooler) is not null ? new Pooler(builder.Linear(pooler, sizes.Hidden, sizes.Hidden, bias: true)) : null,

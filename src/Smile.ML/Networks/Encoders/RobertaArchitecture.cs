@@ -20,7 +20,7 @@ internal sealed class RobertaArchitecture : IArchitecture
 
         // The head takes the first token itself; a pooler that old checkpoints hold beside it is not used.
         Pooler? pooler = head is null ? BuildPooler(builder, root, sizes) : null;
-        return new Bert(sizes, new BertPositions(padding, sizes.Positions), embeddings, layers, pooler, head);
+        return new Bert(sizes, new PositionNumbering(padding, sizes.Positions), embeddings, layers, pooler, head);
     }
 
     private static Pooler? BuildPooler(ModuleBuilder builder, string root, BertSizes sizes)

@@ -6,7 +6,7 @@ namespace Smile.ML.Networks.Encoders;
 /// others are numbered from the one after it, whatever the attention mask says.
 /// </param>
 /// <param name="count">The number of positions in the table.</param>
-internal sealed class BertPositions(int? paddingId, int count)
+internal sealed class PositionNumbering(int? paddingId, int count)
 {
     private readonly int _start = paddingId is { } id ? id + 1 : 0;
 
