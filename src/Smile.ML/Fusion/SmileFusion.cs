@@ -167,7 +167,7 @@ public sealed class SmileFusion
         int smaller = Math.Min(layer.Outputs, layer.Inputs);
         int routerRank = Math.Min(_options.RouterRank, smaller);
         int rank = Math.Max(Math.Min(_options.ExpertRank ?? 0, smaller), routerRank);
-        using WeightDelta delta = expert.ReadDelta(pool.Pretrained, layer);
+        using WeightDelta delta = expert.ReadDelta(pool.Pretrained, layer, threads);
         if (delta.Magnitude <= (FollowsFusionBench ? FusionBenchZero : 0))
         {
             return null;
