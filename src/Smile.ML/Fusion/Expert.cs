@@ -27,8 +27,11 @@ public abstract class Expert : IDisposable
     }
 
     /// <summary>Checks names, shapes and types against the pretrained model without reading values.</summary>
+    /// <param name="pretrained">The pretrained model.</param>
+    /// <param name="manifest">Its layers.</param>
+    /// <param name="heads">The heads that may differ.</param>
     /// <exception cref="SmileException">Something differs; the message names the expert, the tensor, what was found and expected.</exception>
-    internal abstract void Check(HuggingFaceFolder pretrained, NetworkManifest manifest);
+    internal abstract void Check(HuggingFaceFolder pretrained, NetworkManifest manifest, OwnHeads heads);
 
     /// <summary>Gets what the expert added to a layer's weight.</summary>
     /// <param name="pretrained">The pretrained model's parameters.</param>

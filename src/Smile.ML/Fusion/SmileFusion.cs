@@ -12,7 +12,7 @@ namespace Smile.ML.Fusion;
 /// <summary>
 /// SMILE: zero-shot sparse mixture of low-rank experts (arXiv 2408.10174). Every linear layer W_0 becomes a routed one: expert e is the
 /// rank-k truncation of D_e = W_e - W_0 = U_e S_e V_e^T, its router rows are the first k_gate rows of V_e^T. Layers are read, fused and
-/// written one by one; the inputs are never changed.
+/// written one by one; the inputs are never changed. Heads that the models don't have in common stay each expert's own.
 /// </summary>
 public sealed class SmileFusion
 {
@@ -82,7 +82,7 @@ public sealed class SmileFusion
         }
 
         WriteShared(pool, manifest, kept.ContainsKey, output, cancellation);
-        writer.SetConfig(FusedConfig(pool));
+        writer.SetConfig(FusedConfig(pool, manifest));
         cancellation.ThrowIfCancellationRequested();
         writer.Commit();
         return new FusionReport
@@ -90,6 +90,7 @@ public sealed class SmileFusion
             Experts = [.. pool.Experts.Select(expert => expert.Name)],
             Upscaled = upscaled,
             Kept = kept,
+            TaskHeads = manifest.OwnHeads.Modules,
             PretrainedParameters = pool.Pretrained.Tensors.Values.Where(t => t.Type.IsFloatingPoint()).Sum(t => t.ElementCount),
             FusedParameters = output.Parameters,
             Elapsed = Stopwatch.GetElapsedTime(start),
@@ -252,16 +253,16 @@ public sealed class SmileFusion
         HashSet<string> kept = [.. Names(manifest.LinearLayers.Where(layer => isKept(layer.Name)))];
         HashSet<string> parents = [.. pool.Pretrained.Tensors.Keys.Select(Module).SelectMany(Ancestors)];
         using ITensorSource average = new SimpleAverage().Merge(pool, manifest, _options.Threads, cancellation);
-        foreach (TensorInfo tensor in pool.Pretrained.Tensors.Values.Where(tensor => !left.Contains(tensor.Name)))
+        foreach (TensorInfo tensor in manifest.Source.Tensors.Values.Where(tensor => !left.Contains(tensor.Name)))
         {
             cancellation.ThrowIfCancellationRequested();
-            bool averaged = tensor.Type.IsFloatingPoint() && !kept.Contains(tensor.Name) && _options.Shared switch
+            bool averaged = tensor.Type.IsFloatingPoint() && !kept.Contains(tensor.Name) && !OwnHeads.IsOwn(tensor.Name) && _options.Shared switch
             {
                 SharedParameters.Average => true,
                 SharedParameters.AverageLeaves => !parents.Contains(Module(tensor.Name)),
                 _ => false,
             };
-            output.Copy(averaged ? average : pool.Pretrained, tensor.Name, tensor.Name);
+            output.Copy(averaged ? average : manifest.Source, tensor.Name, tensor.Name);
             if (averaged)
             {
                 // The table moves away from the layer that is tied to it and stays: they part.
@@ -300,13 +301,13 @@ public sealed class SmileFusion
             }
         }
 
-        foreach (TensorInfo tensor in pool.Pretrained.Tensors.Values)
+        foreach (TensorInfo tensor in manifest.Source.Tensors.Values)
         {
             yield return tensor with { Type = tensor.Type.IsFloatingPoint() ? TensorType.F32 : tensor.Type };
         }
     }
 
-    private ModelConfig FusedConfig(ModelPool pool)
+    private ModelConfig FusedConfig(ModelPool pool, NetworkManifest manifest)
     {
         ModelConfig config = pool.Pretrained.Config;
         var changes = new Dictionary<string, JsonNode?>
@@ -318,6 +319,11 @@ public sealed class SmileFusion
             ["num_local_experts"] = pool.Experts.Count,
             ["expert_names"] = new JsonArray([.. pool.Experts.Select(expert => JsonValue.Create(expert.Name))]),
         };
+        if (manifest.OwnHeads.Modules.Count > 0)
+        {
+            changes[OwnHeads.ConfigKey] = manifest.OwnHeads.ToJson();
+        }
+
         if (_options.Precision != StoredPrecision.Keep)
         {
             changes["torch_dtype"] = _options.Precision.TorchName();

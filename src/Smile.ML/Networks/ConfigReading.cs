@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 
@@ -30,11 +31,17 @@ internal static class ConfigReading
             : throw new SmileException($"{config.Location}: image_size {geometry.ImageSize} is not a multiple of patch_size {geometry.PatchSize}.");
     }
 
-    /// <summary>Reads the number of classes: the length of <c>id2label</c>, else <c>num_labels</c>, else 2.</summary>
-    public static int GetLabelCount(this ModelConfig config)
-        => config.TryGet("id2label", out JsonElement labels) && labels.ValueKind == JsonValueKind.Object
+    /// <summary>Gets the number of classes: the length of <c>id2label</c>, else <c>num_labels</c>, else the rows that the checkpoint has.</summary>
+    /// <param name="builder">Gives the config and the layer.</param>
+    /// <param name="layer">The layer that computes the logits.</param>
+    public static int GetLabelCount(this ModuleBuilder builder, string layer)
+        => builder.Config.TryGet("id2label", out JsonElement labels) && labels.ValueKind == JsonValueKind.Object
             ? labels.EnumerateObject().Count()
-            : config.GetInt32("num_labels", 2, minimum: 1);
+            : builder.Config.GetInt32("num_labels", builder.FindLinear(layer)?.Outputs ?? 2, minimum: 1);
+
+    /// <summary>Makes a copy that doesn't say how many classes there are.</summary>
+    public static ModelConfig WithoutLabels(this ModelConfig config)
+        => config.With([KeyValuePair.Create("id2label", (JsonNode?)null), KeyValuePair.Create("num_labels", (JsonNode?)null)]);
 
     /// <summary>Checks a value of which only some are supported.</summary>
     /// <exception cref="SmileException">It is another.</exception>
@@ -69,12 +76,4 @@ internal static class ConfigReading
             throw new SmileException($"{config.Location}: {key} is true; supported: false.");
         }
     }
-
-    /// <summary>
-    /// Tells whether a checkpoint has a head: its weights are there, or <c>architectures</c> names a class of that kind
-    /// (<c>ForSequenceClassification</c>, say), so that a head lost from the file is missed.
-    /// </summary>
-    public static bool HasHead(this ModuleBuilder builder, string layer, string kind)
-        => builder.FindLinear(layer) is not null
-            || builder.Config.GetStringList("architectures", []).Any(name => name.EndsWith(kind, StringComparison.Ordinal));
 }

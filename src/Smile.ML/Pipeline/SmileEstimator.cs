@@ -21,7 +21,7 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
         options.Validate(pool.Experts.Count);
         SmileTransformer.CheckBatchSize(options.BatchSize);
         _host = environment.Register(nameof(SmileEstimator));
-        var manifest = NetworkManifest.Read(pool.Pretrained.Config, pool.Pretrained);
+        NetworkManifest manifest = pool.ReadManifest();
         _columns = new SmileColumns(
             options.InputColumnName, options.OutputColumnName, options.NetworkOutput, options.LoadHeads(), manifest.Inputs, manifest.Outputs);
         _fit = () => Fuse(pool, options);
