@@ -1,8 +1,8 @@
 using Smile.ML.Checkpoints;
+using Smile.ML.Compute.Cpu;
 using Smile.ML.Fusion;
 using Smile.ML.Fusion.Merging;
 using Smile.ML.Networks;
-using Smile.ML.Compute.Cpu;
 
 namespace Smile.ML.Tests.Fusion.Merging;
 
