@@ -158,7 +158,7 @@ public sealed class SmileFusion
         return needed > _options.MaxMemory
             ? throw new SmileException(
                 $"MaxMemory is {_options.MaxMemory} bytes; one expert of {layer.Name} [{layer.Outputs}, {layer.Inputs}] takes about {needed}.")
-            : (int)Math.Clamp(((_options.MaxMemory ?? AmpleMemory) - results) / each, 1, threads);
+            : (int)Math.Clamp(((_options.MaxMemory ?? AmpleMemory) - results) / Math.Max(each, 1), 1, threads);
     }
 
     /// <summary>The singular triplets to compute of a layer's deltas, and those that the router takes.</summary>
