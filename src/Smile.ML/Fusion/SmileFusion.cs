@@ -211,12 +211,30 @@ public sealed class SmileFusion
                     output.Write(names.Svh(e), [expert.Rank, layer.Inputs], expert.Svh());
                 }
             }
+            else if (FollowsFusionBench)
+            {
+                WriteZeroExpert(names, e, layer, output);
+            }
 
             if (biases[e] is { } bias)
             {
                 output.Write(names.Bias(e), [layer.Outputs], bias);
             }
         }
+    }
+
+    /// <summary>FusionBench's layout has every expert's tensors, also those of one that left the weight alone.</summary>
+    private void WriteZeroExpert(RoutedLayerNames names, int expert, LinearLayerInfo layer, FusedTensorWriter output)
+    {
+        if (_options.ExpertRank is not { } rank)
+        {
+            output.Write(names.DenseWeight(expert), [layer.Outputs, layer.Inputs], new float[(long)layer.Outputs * layer.Inputs]);
+            return;
+        }
+
+        rank = Math.Min(rank, Math.Min(layer.Outputs, layer.Inputs));
+        output.Write(names.U(expert), [layer.Outputs, rank], new float[(long)layer.Outputs * rank]);
+        output.Write(names.Svh(expert), [rank, layer.Inputs], new float[(long)rank * layer.Inputs]);
     }
 
     /// <summary>Stacks the experts' router rows. Rows beyond an expert's rank are zero: they add nothing to its logit.</summary>
