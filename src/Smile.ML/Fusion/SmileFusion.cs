@@ -57,6 +57,7 @@ public sealed class SmileFusion
         pool.RequireOutside(outputFolder);
         var keep = new LayerPatterns(_options.Keep, manifest);
 
+        using IDisposable recycling = RecycledMemory.Keep();
         using var threads = new WorkerPool(_options.Threads ?? Environment.ProcessorCount);
         using CheckpointWriter writer = CheckpointWriter.Create(outputFolder, LargestOutput(pool, manifest), overwrite);
         var output = new FusedTensorWriter(writer, _options.Precision);
