@@ -9,9 +9,9 @@ internal static class ConfigReading
 {
     /// <summary>Reads a number of heads that divides the hidden size.</summary>
     /// <exception cref="SmileException">It doesn't.</exception>
-    public static int GetHeads(this ModelConfig config, int hidden)
+    public static int GetHeads(this ModelConfig config, int hidden, int defaultHeads = 12)
     {
-        int heads = config.GetInt32("num_attention_heads", 12, minimum: 1);
+        int heads = config.GetInt32("num_attention_heads", defaultHeads, minimum: 1);
         return hidden % heads == 0
             ? heads
             : throw new SmileException($"{config.Location}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}.");
