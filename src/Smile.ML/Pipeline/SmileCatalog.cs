@@ -33,14 +33,21 @@ public static class SmileCatalog
     /// <param name="catalog">The catalog.</param>
     /// <param name="modelFolder">The folder. Its files are held open as long as the transformer lives.</param>
     /// <param name="outputColumnName">The column that receives the network's output.</param>
-    /// <param name="inputColumnName">The column with the network's input; see <see cref="SmileOptions.InputColumnName"/>.</param>
-    /// <param name="networkOutput">The network output to take; null for the network's first, the embedding.</param>
+    /// <param name="inputColumnName">The column with the network's first input; see <see cref="SmileOptions.InputColumnName"/>.</param>
+    /// <param name="networkOutput">The network output to take; null for the network's first, the embedding or the logits.</param>
     /// <param name="heads">The task heads; none where null. See <see cref="SmileOptions.Heads"/>.</param>
     /// <param name="batchSize">The most rows to score together.</param>
-    /// <param name="compute">Where to score; the CPU where null.</param>
+    /// <param name="compute">Where to score; as the context says where null, see <see cref="SmileOptions.Device"/>.</param>
+    /// <param name="inputs">The columns of further network inputs; see <see cref="SmileOptions.Inputs"/>.</param>
+    /// <param name="pooling">How to make one vector of an output per token; see <see cref="SmileOptions.Pooling"/>.</param>
+    /// <param name="weightsInZip">
+    /// Whether a saved pipeline holds the weights. Else it holds <paramref name="modelFolder"/> as it is given here; see
+    /// <see cref="SmileOptions.WeightsInZip"/>.
+    /// </param>
     /// <returns>The estimator.</returns>
     /// <exception cref="SmileException">
-    /// The folder holds no readable checkpoint, the network is not one that a pipeline can feed, or a head doesn't fit.
+    /// The folder holds no readable checkpoint, the network is not one that a pipeline can feed, a head doesn't fit, or the device is
+    /// not there.
     /// </exception>
     public static SmileEstimator ApplySmileModel(
         this TransformsCatalog catalog,
@@ -50,38 +57,46 @@ public static class SmileCatalog
         string? networkOutput = null,
         IEnumerable<TaskHead>? heads = null,
         int batchSize = SmileOptions.DefaultBatchSize,
-        ComputeOptions? compute = null)
+        ComputeOptions? compute = null,
+        IReadOnlyDictionary<string, string>? inputs = null,
+        TokenPooling? pooling = null,
+        bool weightsInZip = true)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentException.ThrowIfNullOrEmpty(modelFolder);
         IHostEnvironment environment = Internals.Environment(catalog);
+        var settings = new ColumnSettings(
+            inputColumnName, inputs ?? new Dictionary<string, string>(), outputColumnName, networkOutput, pooling, [.. heads ?? []]);
         var transformer = SmileTransformer.Create(
             environment,
-            modelFolder,
-            scratch: null,
-            model => new SmileColumns(inputColumnName, outputColumnName, networkOutput, [.. heads ?? []], model.Inputs, model.Outputs),
+            new ModelPlace(modelFolder, SavedPath: weightsInZip ? null : modelFolder),
+            (config, model) => new SmileColumns(settings, config, model.Inputs, model.Outputs),
             batchSize,
-            compute ?? new ComputeOptions());
+            ScoringDevice.Choose(environment, compute?.Device, compute?.Threads));
         return new SmileEstimator(environment, transformer);
     }
 
     /// <summary>
-    /// Prepares a context to load saved pipelines that hold a <see cref="SmileTransformer"/>, and says where they run.
+    /// Says how a context loads saved pipelines that hold a <see cref="SmileTransformer"/>.
     /// <see cref="ModelOperationsCatalog.Load(string, out DataViewSchema)"/> finds Smile.ML without it, where it lies beside the application.
     /// </summary>
     /// <remarks>ML.NET wraps what goes wrong in a loader, here a <see cref="SmileException"/>, in a TargetInvocationException.</remarks>
     /// <param name="context">The context.</param>
-    /// <param name="compute">Where the models that it loads run: a saved model doesn't say. The CPU where null.</param>
+    /// <param name="compute">
+    /// Where the models that it loads run: a saved model doesn't say. Where null, on the GPU that <see cref="MLContext.GpuDeviceId"/> names,
+    /// else on the CPU. A device that is not there is an error, unless <see cref="MLContext.FallbackToCpu"/> is set.
+    /// </param>
+    /// <param name="weightsRoot">
+    /// The folder against which relative paths of weights that are not in the file are resolved; the current folder where null.
+    /// </param>
     /// <returns>The context.</returns>
-    public static MLContext RegisterSmile(this MLContext context, ComputeOptions? compute = null)
+    public static MLContext RegisterSmile(this MLContext context, ComputeOptions? compute = null, string? weightsRoot = null)
     {
         ArgumentNullException.ThrowIfNull(context);
         context.ComponentCatalog.RegisterAssembly(typeof(SmileModelLoader).Assembly);
-        if (compute is not null)
-        {
-            SmileModelLoader.SetCompute(context, compute);
-        }
-
+        LoadSettings settings = SmileModelLoader.GetSettings(context);
+        SmileModelLoader.SetSettings(
+            context, new LoadSettings(compute ?? settings.Compute, weightsRoot ?? settings.WeightsRoot));
         return context;
     }
 }

@@ -22,8 +22,7 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
         SmileTransformer.CheckBatchSize(options.BatchSize);
         _host = environment.Register(nameof(SmileEstimator));
         var manifest = NetworkManifest.Read(pool.Pretrained.Config, pool.Pretrained);
-        _columns = new SmileColumns(
-            options.InputColumnName, options.OutputColumnName, options.NetworkOutput, options.LoadHeads(), manifest.Inputs, manifest.Outputs);
+        _columns = new SmileColumns(options.CreateColumnSettings(), pool.Pretrained.Config, manifest.Inputs, manifest.Outputs);
         _fit = () => Fuse(pool, options);
     }
 
@@ -37,26 +36,28 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
     /// <summary>Fuses the pool. The rows are never read: only the input column's type is looked at.</summary>
     /// <remarks>
     /// Messages go to the context's log; cancelling the context ends the fusion between two layers. The fused model is written to the
-    /// system's temporary folder and stays there, nameless where the system allows it, until the transformer is disposed.
+    /// system's temporary folder and stays there, nameless where the system allows it, until the transformer is disposed; or to
+    /// <see cref="SmileOptions.FusedFolder"/>. Every call fuses: cross-validation over f folds fuses f times, and with a folder to keep
+    /// the result in, only the first call finds it free. To fuse once, use <see cref="SmileCatalog.ApplySmileModel"/> on the result.
     /// </remarks>
-    /// <param name="input">Data with the column that the network reads.</param>
+    /// <param name="input">Data with the columns that the network reads.</param>
     /// <returns>The transformer; dispose it to free the weights.</returns>
     /// <exception cref="SmileException">
-    /// The input column is missing or of another type than the network takes, an option is out of range, or an expert doesn't fit the
-    /// pretrained model.
+    /// An input column is missing or of another type than the network takes, an option is out of range, an expert doesn't fit the
+    /// pretrained model, or the device is not there.
     /// </exception>
     /// <exception cref="OperationCanceledException">The context was cancelled.</exception>
     public SmileTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        _columns.FindInput(input.Schema);
+        _columns.FindInputs(input.Schema);
         return _fit();
     }
 
     /// <summary>Promises the columns of <see cref="SmileTransformer.GetOutputSchema"/>.</summary>
     /// <param name="inputSchema">What is known of the input.</param>
     /// <returns>The input's columns and the added ones.</returns>
-    /// <exception cref="SmileException">The input column is missing or can't be of the type that the network takes.</exception>
+    /// <exception cref="SmileException">An input column is missing or can't be of the type that the network takes.</exception>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
@@ -69,19 +70,20 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
         Internals.CheckAlive(_host);
 
         // A device that is not there is better told before the work than after.
-        Backends.Create(options.Compute).Dispose();
-        var scratch = new ScratchFolder();
+        ComputeOptions compute = ScoringDevice.Choose(_host, options.Device, options.Threads);
+        ScratchFolder? scratch = options.FusedFolder is null ? new ScratchFolder() : null;
         try
         {
-            string folder = Path.Combine(scratch.Path, "fused");
+            string folder = options.FusedFolder ?? Path.Combine(scratch!.Path, "fused");
             FusionReport report = new SmileFusion(options).Fuse(pool, folder, progress: new LayerReporter(_host, channel));
             Report(channel, pool, options, report);
             Internals.CheckAlive(_host);
-            return SmileTransformer.Create(_host, folder, scratch, _ => _columns, options.BatchSize, options.Compute, report);
+            var place = new ModelPlace(folder, scratch, options.WeightsInZip ? null : folder);
+            return SmileTransformer.Create(_host, place, (_, _) => _columns, options.BatchSize, compute, report);
         }
         catch
         {
-            scratch.Dispose();
+            scratch?.Dispose();
             throw;
         }
     }
