@@ -43,8 +43,34 @@ public sealed class SmileModel : IDisposable
     /// <exception cref="SmileException">The folder holds no readable checkpoint, or one of an unsupported architecture.</exception>
     public static SmileModel Load(string folder, ComputeOptions? options = null)
     {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        if (PeftAdapter.IsAdapter(folder))
+        {
+            throw new SmileException($"{folder}: is an adapter, which runs only together with the model that it was trained on; expected that base as well.");
+        }
+
         using HuggingFaceFolder source = HuggingFaceFolder.Open(folder);
         return Load(source.Config, source, options);
+    }
+
+    /// <summary>Loads a PEFT LoRA adapter merged into the model that it was trained on; neither folder is changed.</summary>
+    /// <param name="folder">The adapter's folder.</param>
+    /// <param name="baseFolder">The base model's folder.</param>
+    /// <param name="options">Where to run it; the CPU where null.</param>
+    /// <exception cref="SmileException">
+    /// A folder is not readable, the adapter is of an unsupported kind, it doesn't fit the base, or the base is itself a fused model.
+    /// </exception>
+    public static SmileModel LoadAdapter(string folder, string baseFolder, ComputeOptions? options = null)
+    {
+        using HuggingFaceFolder source = HuggingFaceFolder.Open(baseFolder);
+        if (Architectures.IsFused(source.Config))
+        {
+            throw new SmileException($"{baseFolder}: is a fused model ({source.Config.ModelType}); expected the plain one that the adapter was trained on.");
+        }
+
+        using PeftAdapter adapter = PeftAdapter.Open(folder);
+        var merged = AdaptedTensors.Merge(adapter, source, NetworkManifest.Read(source.Config, source), $"Adapter {folder}");
+        return Load(source.Config, merged, options);
     }
 
     /// <summary>Loads a model from a configuration and its weights.</summary>

@@ -47,6 +47,19 @@ internal static class ConfigReading
         }
     }
 
+    /// <summary>Checks that the checkpoint's class in Hugging Face's library, where <c>architectures</c> names one, is among those supported.</summary>
+    /// <exception cref="SmileException">It is another one, whose head would be misread or lost.</exception>
+    public static void RequireArchitecture(this ModelConfig config, params ReadOnlySpan<string> supported)
+    {
+        foreach (string name in config.GetStringList("architectures", []))
+        {
+            if (!supported.Contains(name))
+            {
+                throw new SmileException($"{config.Location}: architectures names {name}; supported: {string.Join(", ", supported)}.");
+            }
+        }
+    }
+
     /// <summary>Checks that a feature that is not supported is off, as it is by default.</summary>
     /// <exception cref="SmileException">It is on.</exception>
     public static void RequireOff(this ModelConfig config, string key)

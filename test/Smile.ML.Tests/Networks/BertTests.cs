@@ -106,6 +106,7 @@ public sealed class BertTests
     [DataRow("is_decoder", "true", "false")]
     [DataRow("hidden_size", "24", "[20, 24]")]
     [DataRow("num_labels", "3", "[3, 12]")]
+    [DataRow("architectures", "[\"BertForTokenClassification\"]", "BertForSequenceClassification")]
     public void UnsupportedConfigValuesAreNamed(string key, string value, string expected)
     {
         JsonObject config = Config("bert");

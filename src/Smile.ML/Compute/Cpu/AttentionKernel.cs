@@ -51,17 +51,23 @@ internal readonly unsafe struct AttentionKernel(
         return new KeyRange(start, end - start);
     }
 
+    /// <summary>Transposes the keys, a register's worth of them at a time: whole cache lines are written.</summary>
     private void Transpose(float* k, nint stride, KeyRange seen, float* transposed)
     {
-        for (int c = 0; c < shape.HeadSize; c++)
+        for (int first = 0; first < seen.Padded; first += VectorMath.Lanes)
         {
-            float* row = transposed + ((nint)c * seen.Padded);
-            for (int j = 0; j < seen.Count; j++)
+            int count = Math.Min(VectorMath.Lanes, seen.Count - first);
+            float* from = k + (first * stride);
+            float* to = transposed + first;
+            for (int c = 0; c < shape.HeadSize; c++, to += seen.Padded)
             {
-                row[j] = k[(j * stride) + c];
-            }
+                for (int j = 0; j < count; j++)
+                {
+                    to[j] = from[(j * stride) + c];
+                }
 
-            new Span<float>(row + seen.Count, seen.Padded - seen.Count).Clear();
+                new Span<float>(to + count, VectorMath.Lanes - count).Clear();
+            }
         }
     }
 

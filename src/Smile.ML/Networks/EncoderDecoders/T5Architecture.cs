@@ -12,6 +12,7 @@ internal sealed class T5Architecture : IArchitecture
     public Network Build(ModuleBuilder builder)
     {
         ModelConfig config = builder.Config;
+        config.RequireArchitecture("T5ForConditionalGeneration", "T5Model", "T5WithLMHeadModel");
         var sizes = Sizes.Read(config);
         var words = new Embedding(builder.Parameter("shared.weight", sizes.Vocabulary, sizes.Hidden));
         var encoder = new T5Encoder(words, Positions(builder, sizes, "encoder", bidirectional: true), EncoderLayers(builder, sizes), After(builder, sizes, "encoder"));

@@ -9,6 +9,8 @@ internal sealed class BertArchitecture : IArchitecture
 
     public Network Build(ModuleBuilder builder)
     {
+        // Of the language models that BERT is pretrained as, the encoder is taken.
+        builder.Config.RequireArchitecture("BertForSequenceClassification", "BertModel", "BertForMaskedLM", "BertForPreTraining");
         BertModules.RequireSupported(builder.Config);
         BertSizes sizes = BertSizes.Read(builder.Config, defaultVocabulary: 30522);
         string root = BertModules.FindRoot(builder, "bert.");

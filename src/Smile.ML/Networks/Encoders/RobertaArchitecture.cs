@@ -10,6 +10,8 @@ internal sealed class RobertaArchitecture : IArchitecture
 
     public Network Build(ModuleBuilder builder)
     {
+        // Of the language model that RoBERTa is pretrained as, the encoder is taken.
+        builder.Config.RequireArchitecture("RobertaForSequenceClassification", "RobertaModel", "RobertaForMaskedLM");
         BertModules.RequireSupported(builder.Config);
         BertSizes sizes = BertSizes.Read(builder.Config, defaultVocabulary: 50265);
         int padding = builder.Config.GetInt32("pad_token_id", 1, minimum: 0, maximum: sizes.Positions - 2);

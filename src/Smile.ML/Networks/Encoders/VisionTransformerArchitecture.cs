@@ -14,6 +14,7 @@ internal sealed class VisionTransformerArchitecture : IArchitecture
     public Network Build(ModuleBuilder builder)
     {
         ModelConfig config = builder.Config;
+        config.RequireArchitecture("ViTForImageClassification", "ViTModel", "ViTForMaskedImageModeling");
         int hidden = config.GetInt32("hidden_size", 768, minimum: 1);
         int heads = config.GetHeads(hidden);
         int inner = config.GetInt32("intermediate_size", 3072, minimum: 1);
