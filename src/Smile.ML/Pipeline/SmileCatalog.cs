@@ -2,6 +2,7 @@ using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
+using Smile.ML.Fusion.Merging;
 using Smile.ML.Networks;
 
 namespace Smile.ML;
@@ -23,7 +24,57 @@ public static class SmileCatalog
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(pool);
-        return new SmileEstimator(Internals.Environment(catalog), pool, options ?? new SmileOptions());
+        options ??= new SmileOptions();
+        options.Validate(pool.Experts.Count);
+        return new SmileEstimator(
+            Internals.Environment(catalog), pool, new FusedModelMaker(options), options.CreateColumnSettings(), options.Scoring);
+    }
+
+    /// <summary>
+    /// Merges a pretrained model and models fine-tuned from it into one dense model of its size, and scores rows with the result. Fitting
+    /// reads weights, never rows.
+    /// </summary>
+    /// <param name="catalog">The catalog.</param>
+    /// <param name="pool">The models. They must stay open until the estimator is fitted.</param>
+    /// <param name="method">How to merge; see <see cref="MergeMethods"/>.</param>
+    /// <param name="outputColumnName">The column that receives the network's output.</param>
+    /// <param name="inputColumnName">The column with the network's first input; see <see cref="SmileOptions.InputColumnName"/>.</param>
+    /// <param name="networkOutput">The network output to take; null for the network's first, the embedding or the logits.</param>
+    /// <param name="heads">The task heads; none where null. See <see cref="SmileOptions.Heads"/>.</param>
+    /// <param name="batchSize">The most rows to score together.</param>
+    /// <param name="compute">Where to score; as the context says where null, see <see cref="SmileOptions.Device"/>.</param>
+    /// <param name="inputs">The columns of further network inputs; see <see cref="SmileOptions.Inputs"/>.</param>
+    /// <param name="pooling">How to make one vector of an output per token; see <see cref="SmileOptions.Pooling"/>.</param>
+    /// <param name="mergeOptions">Element types of the merged model and threads to merge with; the defaults where null.</param>
+    /// <param name="modelFolder">The folder to keep the merged model in; see <see cref="SmileOptions.ModelFolder"/>.</param>
+    /// <param name="weightsInZip">Whether a saved pipeline holds the weights; see <see cref="SmileOptions.WeightsInZip"/>.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="SmileException">An option is out of range, a head doesn't fit, or the pretrained model is not one that a pipeline can feed.</exception>
+    public static SmileEstimator Merge(
+        this TransformsCatalog catalog,
+        ModelPool pool,
+        MergeMethod method,
+        string outputColumnName = "Embedding",
+        string inputColumnName = "Features",
+        string? networkOutput = null,
+        IEnumerable<TaskHead>? heads = null,
+        int batchSize = SmileOptions.DefaultBatchSize,
+        ComputeOptions? compute = null,
+        IReadOnlyDictionary<string, string>? inputs = null,
+        TokenPooling? pooling = null,
+        MergeOptions? mergeOptions = null,
+        string? modelFolder = null,
+        bool weightsInZip = true)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentNullException.ThrowIfNull(pool);
+        ArgumentNullException.ThrowIfNull(method);
+        return new SmileEstimator(
+            Internals.Environment(catalog),
+            pool,
+            new MergedModelMaker(method, mergeOptions ?? new MergeOptions()),
+            new ColumnSettings(inputColumnName, inputs ?? new Dictionary<string, string>(), outputColumnName, networkOutput, pooling, [.. heads ?? []]),
+            new ScoringSettings(batchSize, compute?.Device, compute?.Threads, modelFolder, weightsInZip));
     }
 
     /// <summary>

@@ -7,8 +7,7 @@ using Smile.ML.Networks;
 namespace Smile.ML;
 
 /// <summary>
-/// Fuses a pool of models into one and makes a <see cref="SmileTransformer"/> of it. Made by
-/// <see cref="SmileCatalog.Smile(TransformsCatalog, ModelPool, SmileOptions?)"/>.
+/// Makes a <see cref="SmileTransformer"/> of a pool of models, or of one that is in a folder. Made by <see cref="SmileCatalog"/>.
 /// </summary>
 public sealed class SmileEstimator : IEstimator<SmileTransformer>
 {
@@ -16,14 +15,13 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
     private readonly SmileColumns _columns;
     private readonly Func<SmileTransformer> _fit;
 
-    internal SmileEstimator(IHostEnvironment environment, ModelPool pool, SmileOptions options)
+    internal SmileEstimator(IHostEnvironment environment, ModelPool pool, IModelMaker maker, ColumnSettings columns, ScoringSettings scoring)
     {
-        options.Validate(pool.Experts.Count);
-        SmileTransformer.CheckBatchSize(options.BatchSize);
+        scoring.Validate();
         _host = environment.Register(nameof(SmileEstimator));
         var manifest = NetworkManifest.Read(pool.Pretrained.Config, pool.Pretrained);
-        _columns = new SmileColumns(options.CreateColumnSettings(), pool.Pretrained.Config, manifest.Inputs, manifest.Outputs);
-        _fit = () => Fuse(pool, options);
+        _columns = new SmileColumns(columns, pool.Pretrained.Config, manifest.Inputs, manifest.Outputs);
+        _fit = () => Make(pool, maker, scoring);
     }
 
     internal SmileEstimator(IHostEnvironment environment, SmileTransformer transformer)
@@ -33,18 +31,19 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
         _fit = () => transformer;
     }
 
-    /// <summary>Fuses the pool. The rows are never read: only the input column's type is looked at.</summary>
+    /// <summary>Fuses or merges the pool. The rows are never read: only the input columns' types are looked at.</summary>
     /// <remarks>
-    /// Messages go to the context's log; cancelling the context ends the fusion between two layers. The fused model is written to the
-    /// system's temporary folder and stays there, nameless where the system allows it, until the transformer is disposed; or to
-    /// <see cref="SmileOptions.FusedFolder"/>. Every call fuses: cross-validation over f folds fuses f times, and with a folder to keep
-    /// the result in, only the first call finds it free. To fuse once, use <see cref="SmileCatalog.ApplySmileModel"/> on the result.
+    /// Messages go to the context's log; cancelling the context ends the work between two layers. The model is written to
+    /// <see cref="SmileOptions.ModelFolder"/>, else to the system's temporary folder, where it stays, nameless where the system allows it,
+    /// until the transformer is disposed. Every call does the work again: cross-validation over f folds fuses f times. To do it
+    /// once, keep the model in a folder and go on with
+    /// <see cref="SmileCatalog.ApplySmileModel"/>.
     /// </remarks>
     /// <param name="input">Data with the columns that the network reads.</param>
     /// <returns>The transformer; dispose it to free the weights.</returns>
     /// <exception cref="SmileException">
     /// An input column is missing or of another type than the network takes, an option is out of range, an expert doesn't fit the
-    /// pretrained model, or the device is not there.
+    /// pretrained model, the model's folder is not empty, or the device is not there.
     /// </exception>
     /// <exception cref="OperationCanceledException">The context was cancelled.</exception>
     public SmileTransformer Fit(IDataView input)
@@ -64,22 +63,21 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
         return _columns.Promise(inputSchema);
     }
 
-    private SmileTransformer Fuse(ModelPool pool, SmileOptions options)
+    private SmileTransformer Make(ModelPool pool, IModelMaker maker, ScoringSettings scoring)
     {
-        using IChannel channel = _host.Start("Fuse");
+        using IChannel channel = _host.Start("Fit");
         Internals.CheckAlive(_host);
 
         // A device that is not there is better told before the work than after.
-        ComputeOptions compute = ScoringDevice.Choose(_host, options.Device, options.Threads);
-        ScratchFolder? scratch = options.FusedFolder is null ? new ScratchFolder() : null;
+        ComputeOptions compute = ScoringDevice.Choose(_host, scoring.Device, scoring.Threads);
+        ScratchFolder? scratch = scoring.ModelFolder is null ? new ScratchFolder() : null;
         try
         {
-            string folder = options.FusedFolder ?? Path.Combine(scratch!.Path, "fused");
-            FusionReport report = new SmileFusion(options).Fuse(pool, folder, progress: new LayerReporter(_host, channel));
-            Report(channel, pool, options, report);
+            string folder = scoring.ModelFolder ?? Path.Combine(scratch!.Path, "model");
+            FusionReport? report = maker.Make(pool, folder, channel, new LayerReporter(_host, channel));
             Internals.CheckAlive(_host);
-            var place = new ModelPlace(folder, scratch, options.WeightsInZip ? null : folder);
-            return SmileTransformer.Create(_host, place, (_, _) => _columns, options.BatchSize, compute, report);
+            var place = new ModelPlace(folder, scratch, scoring.WeightsInZip ? null : folder);
+            return SmileTransformer.Create(_host, place, (_, _) => _columns, scoring.BatchSize, compute, report);
         }
         catch
         {
@@ -88,32 +86,7 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
         }
     }
 
-    private static void Report(IChannel channel, ModelPool pool, SmileOptions options, FusionReport report)
-    {
-        channel.Info(
-            MessageSensitivity.Schema,
-            "Fused {0} experts ({1}) onto {2} in {3:F1} s: expert rank {4}, router rank {5}, {6} expert(s) per token.",
-            report.Experts.Count,
-            string.Join(", ", report.Experts),
-            pool.Pretrained.Config.ModelType,
-            report.Elapsed.TotalSeconds,
-            options.ExpertRank is { } rank ? rank : "dense",
-            options.RouterRank,
-            options.ExpertsPerToken);
-        channel.Info(
-            MessageSensitivity.Schema,
-            "{0} linear layers became routed, {1} stayed plain; {2:N0} parameters, the pretrained model has {3:N0}.",
-            report.Upscaled.Count,
-            report.Kept.Count,
-            report.FusedParameters,
-            report.PretrainedParameters);
-        foreach ((string layer, string reason) in report.Kept)
-        {
-            channel.Trace(MessageSensitivity.Schema, "{0} stayed plain: {1}.", layer, reason);
-        }
-    }
-
-    /// <summary>Logs every layer, and ends the fusion there when the context was cancelled.</summary>
+    /// <summary>Logs every layer, and ends the work there when the context was cancelled.</summary>
     private sealed class LayerReporter(IHost host, IChannel channel) : IProgress<FusionProgress>
     {
         public void Report(FusionProgress value)

@@ -123,9 +123,10 @@ internal static class SmileModelFormat
                 + (Path.IsPathRooted(settings.Folder) ? "." : $", seen from {(root is null ? "the current folder; RegisterSmile can name another" : root)}."));
         }
 
+        ModelFolder place = ModelFolder.Open(folder);
         foreach (SavedFile file in settings.Files)
         {
-            string path = ModelFolder.Open(folder).PathOf(file.Name, $"{SettingsEntry} of the saved model");
+            string path = place.PathOf(file.Name, $"{SettingsEntry} of the saved model");
             if (!File.Exists(path))
             {
                 throw new SmileException($"{path}: is missing; the pipeline was saved with it.");

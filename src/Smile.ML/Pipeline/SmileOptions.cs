@@ -68,29 +68,22 @@ public class SmileOptions : SmileFusionOptions
     /// Gets or sets the folder to write the fused model to and to keep it in, for <see cref="WeightsInZip"/> or for other tools; it must not
     /// exist or be empty. Null for a temporary folder.
     /// </summary>
-    public string? FusedFolder { get; set; }
+    public string? ModelFolder { get; set; }
 
     /// <summary>
-    /// Gets or sets whether a saved pipeline holds the weights. Else it holds the path <see cref="FusedFolder"/> as it is given, relative or
+    /// Gets or sets whether a saved pipeline holds the weights. Else it holds the path <see cref="ModelFolder"/> as it is given, relative or
     /// absolute, and the fused model's files are used there when the pipeline is loaded: for models whose copies in zip files would be
     /// too large or too slow. True by default.
     /// </summary>
     public bool WeightsInZip { get; set; } = true;
 
-    /// <summary>Checks what is particular to pipelines, and gathers what concerns columns.</summary>
-    /// <exception cref="SmileException">
-    /// The weights have no place, the heads' folder or a head can't be read, or a task has no head there.
-    /// </exception>
-    internal ColumnSettings CreateColumnSettings()
-    {
-        if (!WeightsInZip && string.IsNullOrEmpty(FusedFolder))
-        {
-            throw new SmileException($"{nameof(WeightsInZip)} is false, but {nameof(FusedFolder)} is not set; expected the folder for the weights.");
-        }
+    /// <summary>Gets how the fused model scores.</summary>
+    internal ScoringSettings Scoring => new(BatchSize, Device, Threads, ModelFolder, WeightsInZip);
 
-        return new ColumnSettings(
-            InputColumnName, new Dictionary<string, string>(Inputs), OutputColumnName, NetworkOutput, Pooling, LoadHeads());
-    }
+    /// <summary>Gathers what concerns columns.</summary>
+    /// <exception cref="SmileException">The heads' folder or a head can't be read, or a task has no head there.</exception>
+    internal ColumnSettings CreateColumnSettings()
+        => new(InputColumnName, new Dictionary<string, string>(Inputs), OutputColumnName, NetworkOutput, Pooling, LoadHeads());
 
     private IReadOnlyList<TaskHead> LoadHeads()
     {

@@ -255,10 +255,14 @@ public sealed class SmileTextTests : PipelineTest
     private static float[] Alone(SmileModel model, long[] ids, string output, TokenPooling? pooling)
     {
         float[] values = model.Run(new Dictionary<string, HostTensor> { ["input_ids"] = Sequence(ids) }, [output])[output].Floats!;
+        if (pooling is null)
+        {
+            return values;
+        }
+
         float[][] tokens = [.. values.Chunk(values.Length / ids.Length)];
         return pooling switch
         {
-            null => values,
             TokenPooling.FirstToken => tokens[0],
             TokenPooling.LastToken => tokens[^1],
             _ => [.. Enumerable.Range(0, tokens[0].Length).Select(i => (float)(tokens.Sum(token => (double)token[i]) / tokens.Length))],
