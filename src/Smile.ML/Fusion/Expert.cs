@@ -16,6 +16,9 @@ public abstract class Expert : IDisposable
     /// <summary>Gets where it was read from.</summary>
     public abstract string Location { get; }
 
+    /// <summary>Gets its configuration; null where it has the pretrained model's.</summary>
+    internal virtual ModelConfig? Config => null;
+
     /// <summary>Gets all its parameters, as those of a whole fine-tuned model.</summary>
     internal abstract ITensorSource Parameters { get; }
 

@@ -9,6 +9,8 @@ internal sealed class FullExpert(string name, HuggingFaceFolder folder) : Expert
 {
     public override string Location => folder.Location;
 
+    internal override ModelConfig? Config => folder.Config;
+
     internal override ITensorSource Parameters => folder;
 
     internal override void Check(HuggingFaceFolder pretrained, NetworkManifest manifest, OwnHeads heads)

@@ -5,6 +5,11 @@ using Smile.ML.Networks;
 namespace Smile.ML.Fusion;
 
 /// <summary>A pretrained model and the models fine-tuned from it. Weights stay in their files until they are asked for.</summary>
+/// <remarks>
+/// The models may be saved by different classes of Hugging Face's library. Experts' tensors are named as in the pretrained model, with or
+/// without the backbone's prefix (<c>bert.</c>); tensors that the network never reads (heads of masked language models, rotary
+/// frequencies) count as absent; and a model may lack a head that others have, or have it in another shape.
+/// </remarks>
 public sealed class ModelPool : IDisposable
 {
     /// <summary>The name of the pretrained model's folder in a pool folder.</summary>
@@ -157,11 +162,22 @@ public sealed class ModelPool : IDisposable
     }
 
     private NetworkManifest WithOwnHeads(NetworkManifest pretrained, OwnHeads heads)
-        => heads.Modules.Count == 0
-            ? pretrained
-            : NetworkManifest.Read(
-                Pretrained.Config.With([KeyValuePair.Create(OwnHeads.ConfigKey, (JsonNode?)heads.ToJson())]),
-                new PoolTensors(Pretrained, Experts, heads));
+    {
+        if (heads.Modules.Count == 0)
+        {
+            return pretrained;
+        }
+
+        var labels = new JsonObject(Experts
+            .Where(expert => expert.Config is not null && heads.Experts.Contains(expert.Name))
+            .Select(expert => KeyValuePair.Create(expert.Name, (JsonNode?)expert.Config!.GetLabels())));
+        ModelConfig config = Pretrained.Config.With(
+        [
+            KeyValuePair.Create(OwnHeads.ConfigKey, (JsonNode?)heads.ToJson()),
+            KeyValuePair.Create(OwnHeads.LabelsKey, (JsonNode?)labels),
+        ]);
+        return NetworkManifest.Read(config, new PoolTensors(Pretrained, Experts, heads));
+    }
 
     private static string RealPath(string folder)
     {

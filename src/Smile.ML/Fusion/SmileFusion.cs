@@ -57,6 +57,7 @@ public sealed class SmileFusion
         pool.RequireOutside(outputFolder);
         var keep = new LayerPatterns(_options.Keep, manifest);
 
+        using IDisposable recycling = RecycledMemory.Keep();
         using var threads = new WorkerPool(_options.Threads ?? Environment.ProcessorCount);
         using CheckpointWriter writer = CheckpointWriter.Create(outputFolder, LargestOutput(pool, manifest), overwrite);
         var output = new FusedTensorWriter(writer, _options.Precision);
@@ -212,12 +213,30 @@ public sealed class SmileFusion
                     output.Write(names.Svh(e), [expert.Rank, layer.Inputs], expert.Svh());
                 }
             }
+            else if (FollowsFusionBench)
+            {
+                WriteZeroExpert(names, e, layer, output);
+            }
 
             if (biases[e] is { } bias)
             {
                 output.Write(names.Bias(e), [layer.Outputs], bias);
             }
         }
+    }
+
+    /// <summary>FusionBench's layout has every expert's tensors, also those of one that left the weight alone.</summary>
+    private void WriteZeroExpert(RoutedLayerNames names, int expert, LinearLayerInfo layer, FusedTensorWriter output)
+    {
+        if (_options.ExpertRank is not { } rank)
+        {
+            output.Write(names.DenseWeight(expert), [layer.Outputs, layer.Inputs], new float[(long)layer.Outputs * layer.Inputs]);
+            return;
+        }
+
+        rank = Math.Min(rank, Math.Min(layer.Outputs, layer.Inputs));
+        output.Write(names.U(expert), [layer.Outputs, rank], new float[(long)layer.Outputs * rank]);
+        output.Write(names.Svh(expert), [rank, layer.Inputs], new float[(long)rank * layer.Inputs]);
     }
 
     /// <summary>Stacks the experts' router rows. Rows beyond an expert's rank are zero: they add nothing to its logit.</summary>
@@ -309,7 +328,7 @@ public sealed class SmileFusion
 
     private ModelConfig FusedConfig(ModelPool pool, NetworkManifest manifest)
     {
-        ModelConfig config = pool.Pretrained.Config;
+        ModelConfig config = manifest.Config;
         var changes = new Dictionary<string, JsonNode?>
         {
             ["model_type"] = Architectures.FusedPrefix + config.ModelType,
@@ -319,11 +338,6 @@ public sealed class SmileFusion
             ["num_local_experts"] = pool.Experts.Count,
             ["expert_names"] = new JsonArray([.. pool.Experts.Select(expert => JsonValue.Create(expert.Name))]),
         };
-        if (manifest.OwnHeads.Modules.Count > 0)
-        {
-            changes[OwnHeads.ConfigKey] = manifest.OwnHeads.ToJson();
-        }
-
         if (_options.Precision != StoredPrecision.Keep)
         {
             changes["torch_dtype"] = _options.Precision.TorchName();

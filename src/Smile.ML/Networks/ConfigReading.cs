@@ -8,6 +8,8 @@ namespace Smile.ML.Networks;
 /// <summary>Reads what several architectures' configs have in common.</summary>
 internal static class ConfigReading
 {
+    private static readonly string[] LabelKeys = ["id2label", "num_labels", "problem_type"];
+
     /// <summary>Reads a number of heads that divides the hidden size.</summary>
     /// <exception cref="SmileException">It doesn't.</exception>
     public static int GetHeads(this ModelConfig config, int hidden, int defaultHeads = 12)
@@ -39,9 +41,24 @@ internal static class ConfigReading
             ? labels.EnumerateObject().Count()
             : builder.Config.GetInt32("num_labels", builder.FindLinear(layer)?.Outputs ?? 2, minimum: 1);
 
-    /// <summary>Makes a copy that doesn't say how many classes there are.</summary>
+    /// <summary>Makes a copy that says nothing of the classes.</summary>
     public static ModelConfig WithoutLabels(this ModelConfig config)
-        => config.With([KeyValuePair.Create("id2label", (JsonNode?)null), KeyValuePair.Create("num_labels", (JsonNode?)null)]);
+        => config.With(LabelKeys.Select(key => KeyValuePair.Create(key, (JsonNode?)null)));
+
+    /// <summary>Gets what a config says of the classes.</summary>
+    public static JsonObject GetLabels(this ModelConfig config)
+    {
+        var labels = new JsonObject();
+        foreach (string key in LabelKeys)
+        {
+            if (config.TryGet(key, out JsonElement value))
+            {
+                labels[key] = JsonNode.Parse(value.GetRawText());
+            }
+        }
+
+        return labels;
+    }
 
     /// <summary>Checks a value of which only some are supported.</summary>
     /// <exception cref="SmileException">It is another.</exception>

@@ -14,6 +14,9 @@ internal sealed class OwnHeads
     /// <summary>The key in config.json: an object from a head's module to the list of experts that have one.</summary>
     public const string ConfigKey = "task_heads";
 
+    /// <summary>The key in config.json of what the experts' own configs say of their classes: an object from experts to such parts.</summary>
+    public const string LabelsKey = "task_labels";
+
     /// <summary>No such heads.</summary>
     public static readonly OwnHeads None = new(new Dictionary<string, IReadOnlyList<string>>());
 
@@ -46,6 +49,12 @@ internal sealed class OwnHeads
         config.TryGet(ConfigKey, out JsonElement modules);
         return new OwnHeads(modules.EnumerateObject().ToDictionary(module => module.Name, module => section.GetStringList(module.Name)));
     }
+
+    /// <summary>Gets what a fused model's config says of the classes of an expert's own head, in the keys of a plain model's config.</summary>
+    public static ModelConfig LabelsOf(ModelConfig config, string expert)
+        => config.Has(LabelsKey) && config.GetSection(LabelsKey) is { } labels && labels.Has(expert)
+            ? labels.GetSection(expert)
+            : config.WithoutLabels();
 
     /// <summary>Gets what the names of the tensors of an expert's own heads start with.</summary>
     public static string Prefix(string expert) => $"{ConfigKey}.{expert}.";

@@ -56,6 +56,11 @@ public sealed class SmileScoringTests : PipelineTest
         float[][] logits = Column(transformer.Transform(Load(images)), "Embedding");
         var inputs = new Dictionary<string, HostTensor> { ["pixel_values"] = HostTensor.FromFloats([3, 2, 9, 9], [.. images.SelectMany(image => image)]) };
         AssertSameBits([.. transformer.Model.Run(inputs)["pets.logits"].Floats!.Chunk(5)], logits);
+        uint[] labels = [.. transformer.Transform(Load(images)).GetColumn<uint>("PredictedLabel")];
+        CollectionAssert.AreEqual(logits.Select(row => 1u + (uint)Array.IndexOf(row, row.Max())).ToArray(), labels);
+        VBuffer<ReadOnlyMemory<char>> names = default;
+        transformer.GetOutputSchema(Load(images).Schema)["PredictedLabel"].GetKeyValues(ref names);
+        CollectionAssert.AreEqual(new[] { "pets 0", "pets 1", "pets 2", "pets 3", "pets 4" }, names.DenseValues().Select(name => name.ToString()).ToArray());
     }
 
     [TestMethod]

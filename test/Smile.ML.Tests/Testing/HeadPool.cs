@@ -100,7 +100,7 @@ internal sealed class HeadPool(TemporaryFolder folder, string type)
         config.Remove("id2label");
         if (classes is { } count)
         {
-            config["num_labels"] = count;
+            config["id2label"] = new JsonObject(Enumerable.Range(0, count).Select(c => KeyValuePair.Create($"{c}", (JsonNode?)$"{name} {c}")));
             config["architectures"] = new JsonArray(
                 type switch { "vit" => "ViTForImageClassification", "bert" => "BertForSequenceClassification", _ => "RobertaForSequenceClassification" });
         }
