@@ -57,6 +57,7 @@ public sealed class SmileFusion
         pool.RequireOutside(outputFolder);
         var keep = new LayerPatterns(_options.Keep, manifest);
 
+        using IDisposable recycling = RecycledMemory.Keep();
         using var threads = new WorkerPool(_options.Threads ?? Environment.ProcessorCount);
         using CheckpointWriter writer = CheckpointWriter.Create(outputFolder, LargestOutput(pool, manifest), overwrite);
         var output = new FusedTensorWriter(writer, _options.Precision);
@@ -157,7 +158,7 @@ public sealed class SmileFusion
         return needed > _options.MaxMemory
             ? throw new SmileException(
                 $"MaxMemory is {_options.MaxMemory} bytes; one expert of {layer.Name} [{layer.Outputs}, {layer.Inputs}] takes about {needed}.")
-            : (int)Math.Clamp(((_options.MaxMemory ?? AmpleMemory) - results) / each, 1, threads);
+            : (int)Math.Clamp(((_options.MaxMemory ?? AmpleMemory) - results) / Math.Max(each, 1), 1, threads);
     }
 
     /// <summary>The singular triplets to compute of a layer's deltas, and those that the router takes.</summary>
@@ -211,12 +212,30 @@ public sealed class SmileFusion
                     output.Write(names.Svh(e), [expert.Rank, layer.Inputs], expert.Svh());
                 }
             }
+            else if (FollowsFusionBench)
+            {
+                WriteZeroExpert(names, e, layer, output);
+            }
 
             if (biases[e] is { } bias)
             {
                 output.Write(names.Bias(e), [layer.Outputs], bias);
             }
         }
+    }
+
+    /// <summary>FusionBench's layout has every expert's tensors, also those of one that left the weight alone.</summary>
+    private void WriteZeroExpert(RoutedLayerNames names, int expert, LinearLayerInfo layer, FusedTensorWriter output)
+    {
+        if (_options.ExpertRank is not { } rank)
+        {
+            output.Write(names.DenseWeight(expert), [layer.Outputs, layer.Inputs], new float[(long)layer.Outputs * layer.Inputs]);
+            return;
+        }
+
+        rank = Math.Min(rank, Math.Min(layer.Outputs, layer.Inputs));
+        output.Write(names.U(expert), [layer.Outputs, rank], new float[(long)layer.Outputs * rank]);
+        output.Write(names.Svh(expert), [rank, layer.Inputs], new float[(long)rank * layer.Inputs]);
     }
 
     /// <summary>Stacks the experts' router rows. Rows beyond an expert's rank are zero: they add nothing to its logit.</summary>

@@ -55,6 +55,29 @@ public sealed class SmileCommandTests
     }
 
     [TestMethod]
+    public void RunsAndInspectsAnAdapterAndFusesItWithAModel()
+    {
+        using var folder = new TemporaryFolder();
+        string pool = TestPool.WriteMlp(folder, 1, [6, 8, 5]), pretrained = Path.Combine(pool, "_pretrained_");
+        string adapter = TestAdapter.Write(folder["adapter"], TestAdapter.Config(), TestAdapter.MlpFactors(1, 2, 6, 8, 5));
+        TensorFile.Write(folder["in.safetensors"], new Dictionary<string, HostTensor> { ["x"] = TestPool.Gaussian(new Random(2), 1, 4, 6) });
+        Assert.AreEqual(0, Run("run", "--model", adapter, "--base", pretrained, "--inputs", folder["in.safetensors"], "--outputs", folder["out.safetensors"]).Code);
+        CollectionAssert.AreEqual(new long[] { 4, 5 }, TensorFile.Read(folder["out.safetensors"])["output"].Shape.ToArray());
+        (int code, _, string error) = Run("run", "--model", adapter, "--inputs", folder["in.safetensors"], "--outputs", folder["other.safetensors"]);
+        Assert.AreEqual(1, code);
+        StringAssert.Contains(error, "expected that base as well");
+
+        StringAssert.Contains(Run("inspect", adapter).Output, "LoRA          2 modules, rank 2");
+        using JsonDocument summary = JsonDocument.Parse(Run("inspect", adapter, "--json").Output);
+        Assert.AreEqual(1.5, summary.RootElement.GetProperty("adaptedModules")[0].GetProperty("scale").GetDouble());
+
+        (code, string output, error) = Run(
+            "fuse", "--pretrained", pretrained, "--expert", $"lora={adapter}", "--expert", $"full={Path.Combine(pool, "a")}", "--output", folder["fused"]);
+        Assert.AreEqual(0, code, error);
+        StringAssert.Contains(output, "Fused 2 experts: lora, full");
+    }
+
+    [TestMethod]
     public void EvaluatesAPoolAndAModel()
     {
         using var folder = new TemporaryFolder();
