@@ -86,10 +86,9 @@ public sealed class SmileWithTrainersTests : PipelineTest
         using ModelPool pool = ModelPool.Open(
             TinyTextModels.WritePool(Path.Combine(Folder, "bert"), "bert", """{"id2label":{"0":"no","1":"yes"}}""", classes: 2));
 
-        // Keys count from 1; as numbers they are token ids.
+        KeyValuePair<string, long>[] vocabulary = [.. Enumerable.Range(0, Words).Select(id => KeyValuePair.Create($"w{id}", (long)id + 3))];
         using TransformerChain<SmileTransformer> model = Ml.Transforms.Text.TokenizeIntoWords("Words", "Text")
-            .Append(Ml.Transforms.Conversion.MapValueToKey("Words"))
-            .Append(Ml.Transforms.Conversion.ConvertType("Ids", "Words", DataKind.UInt32))
+            .Append(Ml.Transforms.Conversion.MapValue("Ids", vocabulary, "Words"))
             .Append(Ml.Transforms.Conversion.MapValueToKey("Label", keyData: Ml.Data.LoadFromEnumerable(labels.Select(label => new Name { Label = label }))))
             .Append(Ml.Transforms.Smile(pool, new SmileOptions { InputColumnName = "Ids", OutputColumnName = "Logits", ExpertRank = 3, RouterRank = 2 }))
             .Fit(data);
