@@ -41,7 +41,12 @@ public sealed class SmileScoringTests : PipelineTest
         using SmileTransformer tokens = Ml.Transforms.Smile(pool, options).Fit(Load(images));
         Assert.AreEqual(
             new VectorDataViewType(NumberDataViewType.Single, 5, 16), tokens.GetOutputSchema(Load(images).Schema)["Embedding"].Type);
-        Assert.HasCount(5 * 16, Column(tokens.Transform(Load(images)), "Embedding")[4]);
+        float[] last = Column(tokens.Transform(Load(images)), "Embedding")[4];
+        Assert.HasCount(5 * 16, last);
+
+        options.Pooling = TokenPooling.LastToken;
+        using SmileTransformer pooled = Ml.Transforms.Smile(pool, options).Fit(Load(images));
+        AssertSameBits([last[64..]], [Column(pooled.Transform(Load(images)), "Embedding")[4]]);
     }
 
     [TestMethod]

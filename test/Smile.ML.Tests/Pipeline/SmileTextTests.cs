@@ -37,7 +37,7 @@ public sealed class SmileTextTests : PipelineTest
         Text[] texts = [.. Rows.Select((ids, row) => new Text
         {
             Ids = ids,
-            Mask = [.. ids.Select((_, i) => row == 3 ? 0u : (row % 3) switch { 0 => 1, 1 => i == 2 ? 0u : 1, _ => i < ids.Length / 2 ? 0u : 1 })],
+            Mask = [.. ids.Select((_, i) => row == 7 ? 0u : (row % 3) switch { 0 => 1, 1 => i == 2 ? 0u : 1, _ => i < ids.Length / 2 ? 0u : 1 })],
             Types = [.. ids.Select((_, i) => i % 2)],
         })];
         SmileOptions options = TextOptions;
