@@ -32,6 +32,7 @@ internal sealed class ClipVision(
         foreach (ClipEncoderLayer layer in layers)
         {
             layer.Forward(pass, hidden, batch);
+            pass.Activations?.OnBlockOutput(pass.Backend, hidden, images.Rows);
         }
 
         var outputs = new Dictionary<string, HostTensor>();
