@@ -8,13 +8,14 @@ namespace Smile.ML.Analysis;
 
 /// <summary>
 /// Projection merging (arXiv 2408.10174, section 3): of an expert's weight deltas only their projection onto a zone of the pretrained
-/// weight, W_0 + U_z U_z^T D V_z V_z^T; every other parameter is the expert's.
+/// weight, W_0 + U_z U_z^T D V_z V_z^T; every other parameter is the expert's, a table that a head is tied to among them.
 /// </summary>
 internal sealed class ProjectionTensors(ModelPool pool, NetworkManifest manifest, Expert expert, SubspaceZone zone, WorkerPool threads)
     : ComputedTensors(pool)
 {
     private readonly ModelPool _pool = pool;
-    private readonly Dictionary<string, LinearLayerInfo> _layers = manifest.LinearLayers.ToDictionary(layer => $"{layer.Name}.weight");
+    private readonly Dictionary<string, LinearLayerInfo> _layers = manifest.LinearLayers
+        .Where(layer => !layer.IsTied).ToDictionary(layer => layer.WeightName);
     private readonly Lock _computing = new();
     private (string Name, float[] Values)? _latest;
 

@@ -98,9 +98,9 @@ public sealed record SeparabilityVerdict
         string certainty = fromInputs ? "" : " Weights alone are weak evidence: a few unlabelled rows of each task would tell more.";
         return level switch
         {
-            Separability.Good => $"Routing will probably work. {evidence}: the tasks look different to the layers, so tokens can find their expert.{certainty}",
+            Separability.Good => $"Routing will probably work. {evidence}: {(fromInputs ? "the tasks look different to the layers" : "the experts look in different directions")}, so tokens can find their expert.{certainty}",
             Separability.Partial => $"Routing will probably work in part. {evidence}: some tokens will find their expert, others will not.{certainty}",
-            _ => $"Routing will probably fail. {evidence}: the tasks look alike to the layers, so the router can hardly tell them apart.{certainty}",
+            _ => $"Routing will probably fail. {evidence}: {(fromInputs ? "the tasks look alike to the layers" : "the experts look in much the same directions")}, so the router can hardly tell them apart.{certainty}",
         };
     }
 

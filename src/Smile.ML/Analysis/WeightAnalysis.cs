@@ -46,7 +46,7 @@ public static class WeightAnalysis
         using var pretrained = new Matrix(layer.Outputs, layer.Inputs);
         for (int row = 0; row < layer.Outputs; row++)
         {
-            pool.Pretrained.ReadFloats($"{layer.Name}.weight", (long)row * layer.Inputs, pretrained.Row(row));
+            pool.Pretrained.ReadFloats(layer.WeightName, (long)row * layer.Inputs, pretrained.Row(row));
         }
 
         using SubspaceZones? zones = options.Zones ? SubspaceZones.Compute(pretrained, threads) : null;

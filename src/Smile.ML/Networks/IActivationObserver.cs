@@ -11,7 +11,7 @@ internal interface IActivationObserver
     /// <param name="input">[N, inputs], one row per token.</param>
     void OnLinearInput(Backend backend, string layer, Tensor input);
 
-    /// <summary>Called after every block (transformer layer, or layer of a perceptron), in their order.</summary>
+    /// <summary>Called after every block (transformer encoder layer, or layer of a perceptron), in their order.</summary>
     /// <param name="backend">Where the tensor is.</param>
     /// <param name="hidden">[sequences * tokens, hidden], a sequence's tokens in a row, its class token first.</param>
     /// <param name="sequences">Number of sequences.</param>

@@ -232,6 +232,21 @@ public sealed class SmileFusionTests
         CollectionAssert.AreNotEqual(first, File.ReadAllBytes(Path.Combine(folder["fused"], "model.safetensors")));
     }
 
+    [TestMethod]
+    public void InputsAreNeverReplaced()
+    {
+        using var folder = new TemporaryFolder();
+        using ModelPool pool = ModelPool.Open(TestPool.WriteMlp(folder, 2, [6, 8]));
+        Directory.CreateSymbolicLink(folder["link"], Path.Combine(folder["pool"], "b"));
+        foreach (string output in new[] { folder["pool"], Path.Combine(folder["pool"], "a"), Path.Combine(folder["pool"], "_pretrained_") + "/", folder.Path, folder["link"] })
+        {
+            SmileException exception = Assert.ThrowsExactly<SmileException>(() => new SmileFusion().Fuse(pool, output, overwrite: true));
+            StringAssert.Contains(exception.Message, "a model that is read");
+        }
+
+        new SmileFusion().Fuse(pool, Path.Combine(folder["pool"], "fused"), overwrite: true);
+    }
+
     private static ModelPool Pool(TemporaryFolder folder, params string[] experts)
         => ModelPool.Open(folder["_pretrained_"], experts.Select(name => KeyValuePair.Create(name, folder[name])));
 

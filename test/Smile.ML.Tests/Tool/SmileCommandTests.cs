@@ -37,6 +37,38 @@ public sealed class SmileCommandTests
     }
 
     [TestMethod]
+    public void MergesIntoAPlainModel()
+    {
+        using var folder = new TemporaryFolder();
+        string pool = TestPool.WriteClip(folder, 3);
+        (int code, string output, _) = Run("merge", "--method", "ties", "--set", "keep=0.5", "--set", "merge=mean", "--pool", pool, "--output", folder["merged"], "--dtype", "bf16");
+        Assert.AreEqual(0, code, output);
+        StringAssert.Contains(output, "Merged 3 experts by ties keep=0.5 merge=mean scale=0.3: a, b, c");
+        using JsonDocument summary = JsonDocument.Parse(Run("inspect", folder["merged"], "--json").Output);
+        Assert.AreEqual("clip_vision_model", summary.RootElement.GetProperty("modelType").GetString());
+        Assert.AreEqual(0, summary.RootElement.GetProperty("experts").GetInt32());
+
+        using JsonDocument list = JsonDocument.Parse(Run("merge", "--list", "--json").Output);
+        JsonElement ties = list.RootElement.EnumerateArray().Single(method => method.GetProperty("name").GetString() == "ties");
+        Assert.AreEqual("a number in (0, 1]", ties.GetProperty("parameters")[0].GetProperty("expected").GetString());
+        StringAssert.Contains(Run("merge", "--list").Output, "keep=0.2");
+    }
+
+    [TestMethod]
+    public void AnalyzesAPool()
+    {
+        using var folder = new TemporaryFolder();
+        string pool = TestPool.WriteClip(folder, 3);
+        (int code, string output, string error) = Run("analyze", "--pool", pool, "--report", folder["report.html"], "--router-rank", "2");
+        Assert.AreEqual(0, code, error);
+        StringAssert.Contains(output, "With --heads and --data");
+        StringAssert.Contains(File.ReadAllText(folder["report.html"]), "Smile.ML report");
+        CollectionAssert.AreEquivalent(new[] { "pool", "report.html" }, folder.Names());
+        Assert.AreEqual(1, Run("analyze", "--pool", pool, "--report", folder["missing/report.html"]).Code);
+        Assert.AreEqual(2, Run("analyze", "--pool", pool).Code);
+    }
+
+    [TestMethod]
     public void EvaluatesAPoolAndAModel()
     {
         using var folder = new TemporaryFolder();
@@ -102,9 +134,15 @@ public sealed class SmileCommandTests
             (2, "NAME=DIR", ["fuse", "--pretrained", pool, "--expert", "a", "--output", folder["x"]]),
             (2, "--pool", ["fuse", "--output", folder["x"]]),
             (2, "unknown", ["unknown"]),
+            (2, "--method NAME", ["merge", "--pool", pool, "--output", folder["x"]]),
+            (2, "there are simple-average, ", ["merge", "--method", "mean", "--pool", pool, "--output", folder["x"]]),
+            (2, "ties: keep is 2", ["merge", "--method", "ties", "--set", "keep=2", "--pool", pool, "--output", folder["x"]]),
+            (2, "--output", ["merge", "--method", "ties", "--pool", pool]),
+            (2, "--merge needs --pool", ["eval", "--model", pool, "--merge", "ties"]),
             (1, "3", ["fuse", "--pool", pool, "--output", folder["x"], "--experts-per-token", "3"]),
+            (1, "3 experts or more", ["merge", "--method", "consensus", "--set", "agreement=3", "--pool", pool, "--output", folder["x"]]),
             (1, "no such folder", ["fuse", "--pool", folder["nowhere"], "--output", folder["x"]]),
-            (1, "model.safetensors", ["run", "--model", folder["pool"], "--inputs", folder["i"], "--outputs", folder["o"]]),
+            (1, "no such file", ["run", "--model", folder["pool"], "--inputs", folder["i"], "--outputs", folder["o"]]),
             (1, "Device is \"tpu\"", ["run", "--model", Path.Combine(pool, "a"), "--inputs", Path.Combine(pool, "a", "model.safetensors"), "--outputs", folder["o"], "--device", "tpu"]),
             (1, "Input x is missing", ["run", "--model", Path.Combine(pool, "a"), "--inputs", Path.Combine(pool, "a", "model.safetensors"), "--outputs", folder["o"]]),
         ];
