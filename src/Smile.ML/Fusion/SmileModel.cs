@@ -199,6 +199,26 @@ public sealed class SmileModel : IDisposable
         }
     }
 
+    /// <summary>Runs a batch for what happens inside.</summary>
+    /// <exception cref="SmileException">An input is missing or of another shape or type.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    internal void Observe(
+        IReadOnlyDictionary<string, HostTensor> inputs, IActivationObserver activations, CancellationToken cancellation = default)
+    {
+        Check(inputs);
+        _lifetime.EnterReadLock();
+        try
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _network.Forward(
+                new ForwardPass(_backend, Cancellation: cancellation) { Activations = activations }, inputs, new HashSet<string> { Outputs[0].Name });
+        }
+        finally
+        {
+            _lifetime.ExitReadLock();
+        }
+    }
+
     /// <summary>Frees the weights once no run is under way.</summary>
     public void Dispose()
     {

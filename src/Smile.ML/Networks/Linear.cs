@@ -40,6 +40,7 @@ internal abstract class Linear
         foreach (Linear layer in layers)
         {
             count += layer.ProductCount;
+            pass.Activations?.OnLinearInput(pass.Backend, layer.Name, input);
         }
 
         Span<DenseProduct> products = new DenseProduct[count];

@@ -100,6 +100,20 @@ public sealed class SmileCommandTests
     }
 
     [TestMethod]
+    public void AnalyzesAPool()
+    {
+        using var folder = new TemporaryFolder();
+        string pool = TestPool.WriteClip(folder, 3);
+        (int code, string output, string error) = Run("analyze", "--pool", pool, "--report", folder["report.html"], "--router-rank", "2");
+        Assert.AreEqual(0, code, error);
+        StringAssert.Contains(output, "With --heads and --data");
+        StringAssert.Contains(File.ReadAllText(folder["report.html"]), "Smile.ML report");
+        CollectionAssert.AreEquivalent(new[] { "pool", "report.html" }, folder.Names());
+        Assert.AreEqual(1, Run("analyze", "--pool", pool, "--report", folder["missing/report.html"]).Code);
+        Assert.AreEqual(2, Run("analyze", "--pool", pool).Code);
+    }
+
+    [TestMethod]
     public void EvaluatesAPoolAndAModel()
     {
         using var folder = new TemporaryFolder();
