@@ -33,7 +33,7 @@ internal static class Architectures
         string type = BaseType(config);
         return All.FirstOrDefault(architecture => architecture.ModelTypes.Contains(type))
             ?? throw new SmileException(
-                $"{config.Location}: model_type is \"{type}\"; supported: {string.Join(", ", All.SelectMany(a => a.ModelTypes).Order(StringComparer.Ordinal))}.");
+                $"{config.Location}: model_type is \"{ErrorText.Clip(type)}\"; supported: {string.Join(", ", All.SelectMany(a => a.ModelTypes).Order(StringComparer.Ordinal))}.");
     }
 
     /// <summary>Gets the <c>model_type</c> without the mark of a fused model.</summary>

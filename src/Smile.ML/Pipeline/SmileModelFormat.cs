@@ -19,6 +19,9 @@ internal static class SmileModelFormat
     private const string ModelSignature = "SMILEMDL";
     private const int ChunkLength = 1 << 20;
 
+    // Heads, classes of one, files: beyond any model, and small enough that a list of empty strings costs little.
+    private const int MaxListLength = 1 << 20;
+
     /// <summary>Saves a transformer.</summary>
     public static void Save(ModelSaveContext context, SmileColumns columns, int batchSize, ModelFiles files)
     {
@@ -58,11 +61,7 @@ internal static class SmileModelFormat
     public static SmileTransformer Load(IHostEnvironment environment, object context, ComputeOptions compute)
     {
         Settings? settings = null;
-        if (!Internals.TryLoadEntry(context, SettingsEntry, reader => settings = ReadSettings(reader)))
-        {
-            throw Damaged($"the entry {SettingsEntry} is missing");
-        }
-
+        ReadEntry(context, SettingsEntry, reader => settings = ReadSettings(reader));
         var scratch = new ScratchFolder();
         try
         {
@@ -70,10 +69,7 @@ internal static class SmileModelFormat
             foreach ((string name, long length) in settings!.Files)
             {
                 string path = folder.PathOf(name, $"{SettingsEntry} of the saved model");
-                if (!Internals.TryLoadEntry(context, name, reader => Extract(reader, path, name, length)))
-                {
-                    throw Damaged($"the entry {name} is missing");
-                }
+                ReadEntry(context, name, reader => Extract(reader, path, name, length));
             }
 
             return SmileTransformer.Create(
@@ -106,6 +102,21 @@ internal static class SmileModelFormat
         foreach (float value in head.ClassEmbeds)
         {
             writer.Write(value);
+        }
+    }
+
+    private static void ReadEntry(object context, string name, Action<BinaryReader> read)
+    {
+        try
+        {
+            if (!Internals.TryLoadEntry(context, name, read))
+            {
+                throw Damaged($"the entry {ErrorText.Quote(name)} is missing");
+            }
+        }
+        catch (InvalidDataException e)
+        {
+            throw new SmileException($"The saved model is damaged: the entry {ErrorText.Quote(name)}: {e.Message}", e);
         }
     }
 
@@ -153,9 +164,9 @@ internal static class SmileModelFormat
     private static List<T> ReadList<T>(BinaryReader reader, Func<BinaryReader, T> readItem)
     {
         int count = reader.ReadInt32();
-        if (count < 0)
+        if (count is < 0 or > MaxListLength)
         {
-            throw new FormatException($"found a count of {count}.");
+            throw new FormatException($"found a list of {count} items; expected 0 to {MaxListLength}.");
         }
 
         var items = new List<T>();
@@ -169,16 +180,24 @@ internal static class SmileModelFormat
 
     private static void Extract(BinaryReader reader, string path, string name, long length)
     {
-        using FileStream file = File.Create(path);
-        var chunk = new byte[ChunkLength];
-        for (int read; (read = reader.Read(chunk, 0, chunk.Length)) > 0;)
+        try
         {
-            file.Write(chunk, 0, read);
-        }
+            using FileStream file = File.Create(path);
+            var chunk = new byte[(int)Math.Clamp(length, 1, ChunkLength)];
+            long written = 0;
+            for (int read; written <= length && (read = reader.Read(chunk, 0, chunk.Length)) > 0; written += read)
+            {
+                file.Write(chunk, 0, read);
+            }
 
-        if (file.Length != length)
+            if (written != length)
+            {
+                throw Damaged($"the entry {name} has {(written < length ? $"{written}" : "more")} bytes; expected {length}");
+            }
+        }
+        catch (Exception e) when (RegularFile.IsFileFailure(e))
         {
-            throw Damaged($"the entry {name} has {file.Length} bytes; expected {length}");
+            throw RegularFile.Failure(path, "cannot be written", e);
         }
     }
 

@@ -96,7 +96,9 @@ public sealed class SmileTransformer : ITransformer, IDisposable
         SmileModel model = SmileModel.Load(folder, compute);
         try
         {
-            return new SmileTransformer(environment, columns(model), model, ModelFiles.Open(folder, scratch), batchSize) { Report = report };
+            SmileColumns layout = columns(model);
+            CheckBatchValues(batchSize, layout);
+            return new SmileTransformer(environment, layout, model, ModelFiles.Open(folder, scratch), batchSize) { Report = report };
         }
         catch
         {
@@ -112,6 +114,16 @@ public sealed class SmileTransformer : ITransformer, IDisposable
         if (batchSize is < 1 or > 65536)
         {
             throw new SmileException($"{nameof(BatchSize)} is {batchSize}; expected 1 to 65536.");
+        }
+    }
+
+    /// <summary>Checks that the values of a batch can be counted in 32 bits.</summary>
+    private static void CheckBatchValues(int batchSize, SmileColumns columns)
+    {
+        int size = Math.Max(Math.Max(columns.InputSize, columns.OutputSize), columns.Heads.Select(head => head.ClassNames.Count).DefaultIfEmpty().Max());
+        if ((long)batchSize * size > Array.MaxLength)
+        {
+            throw new SmileException($"{nameof(BatchSize)} is {batchSize}; expected at most {Array.MaxLength / size}, for rows of {size} values.");
         }
     }
 
