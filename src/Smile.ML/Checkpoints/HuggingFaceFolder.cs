@@ -238,7 +238,7 @@ public sealed class HuggingFaceFolder : ITensorSource
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             // InvalidOperationException: a string with an escaped half of a surrogate pair.
-            throw new SmileException($"{indexPath}: is not valid JSON: {e.Message}", e);
+            throw new SmileException($"{indexPath}: is not valid JSON: {ErrorText.Clip(e.Message)}", e);
         }
     }
 

@@ -194,7 +194,7 @@ internal sealed class AdaptedTensors : ITensorSource
         if (!adapter.Config.Targets(module.Name))
         {
             throw new SmileException(
-                $"{owner}: found tensor {module.A.Name}; expected only modules that target_modules in {adapter.Config.Location} covers.");
+                $"{owner}: found tensor {ErrorText.Clip(module.A.Name)}; expected only modules that target_modules in {adapter.Config.Location} covers.");
         }
     }
 
@@ -207,7 +207,7 @@ internal sealed class AdaptedTensors : ITensorSource
             if ((adapter.Modules.GetValueOrDefault(module)?.A ?? adapter.Replacements.GetValueOrDefault($"{module}.weight")) is { } found)
             {
                 throw new SmileException(
-                    $"{owner}: found tensor {found.Name}; expected none of {tied.Name} and {table}, which share one weight in this model. "
+                    $"{owner}: found tensor {ErrorText.Clip(found.Name)}; expected none of {tied.Name} and {table}, which share one weight in this model. "
                     + "Merge the adapter into its base and use the result as a full model.");
             }
         }
@@ -264,11 +264,11 @@ internal sealed class AdaptedTensors : ITensorSource
     }
 
     private static SmileException Misshapen(string owner, TensorInfo found, IEnumerable<long> expected, string parameter, ITensorSource pretrained)
-        => new($"{owner}: tensor {found.Name} is {found.Description}; expected [{string.Join(", ", expected)}], to fit {parameter}, "
+        => new($"{owner}: tensor {ErrorText.Clip(found.Name)} is {found.Description}; expected [{string.Join(", ", expected)}], to fit {parameter}, "
             + $"{pretrained.GetTensor(parameter).Description}, of {pretrained.Location}. Is it the adapter's base?");
 
     private static SmileException Misplaced(string owner, TensorInfo found, ITensorSource pretrained, string missing)
-        => new($"{owner}: found tensor {found.Name}, {found.Description}; expected only what {pretrained.Location} has a place for: "
+        => new($"{owner}: found tensor {ErrorText.Clip(found.Name)}, {found.Description}; expected only what {pretrained.Location} has a place for: "
             + $"it has no {missing}. Is it the adapter's base?");
 
     private bool IsChanged(string name) => _adapter.Replacements.ContainsKey(name) || _weights.ContainsKey(name) || _biases.ContainsKey(name);

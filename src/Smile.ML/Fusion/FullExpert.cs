@@ -17,7 +17,7 @@ internal sealed class FullExpert(string name, HuggingFaceFolder folder) : Expert
     {
         if (folder.Config.ModelType != pretrained.Config.ModelType)
         {
-            throw Differs($"model_type is \"{folder.Config.ModelType}\"", $"\"{pretrained.Config.ModelType}\", the pretrained model's");
+            throw Differs($"model_type is \"{ErrorText.Clip(folder.Config.ModelType)}\"", $"\"{ErrorText.Clip(pretrained.Config.ModelType)}\", the pretrained model's");
         }
 
         HashSet<string> biases = [.. manifest.LinearLayers.Select(layer => $"{layer.Name}.bias")];
@@ -28,12 +28,12 @@ internal sealed class FullExpert(string name, HuggingFaceFolder folder) : Expert
             {
                 if (!biases.Contains(expected.Name))
                 {
-                    throw Differs($"tensor {expected.Name} is missing", $"{expected.Description}, as in {pretrained.Location}");
+                    throw Differs($"tensor {ErrorText.Clip(expected.Name)} is missing", $"{expected.Description}, as in {pretrained.Location}");
                 }
             }
             else if (found.Type != expected.Type || !found.Shape.SequenceEqual(expected.Shape))
             {
-                throw Differs($"tensor {expected.Name} is {found.Description}", $"{expected.Description}, as in {pretrained.Location}");
+                throw Differs($"tensor {ErrorText.Clip(expected.Name)} is {found.Description}", $"{expected.Description}, as in {pretrained.Location}");
             }
         }
 
@@ -47,7 +47,7 @@ internal sealed class FullExpert(string name, HuggingFaceFolder folder) : Expert
         {
             if (!pretrained.Tensors.ContainsKey(found.Name) && !biases.Contains(found.Name))
             {
-                throw Differs($"tensor {found.Name}, {found.Description}, is not in the pretrained model", $"only tensors of {pretrained.Location}");
+                throw Differs($"tensor {ErrorText.Clip(found.Name)}, {found.Description}, is not in the pretrained model", $"only tensors of {pretrained.Location}");
             }
         }
     }

@@ -146,11 +146,18 @@ public sealed class SmileFusion
     }
 
     /// <summary>How many experts of a layer to work on at once, within the memory limit.</summary>
-    /// <exception cref="SmileException">The limit doesn't suffice for one.</exception>
+    /// <exception cref="SmileException">The limit doesn't suffice for one, or a result is too large for an array.</exception>
     private int AtOnce(ModelPool pool, LinearLayerInfo layer, int threads)
     {
         long weight = (long)layer.Outputs * layer.Inputs * sizeof(float);
-        (int rank, _) = Ranks(layer);
+        (int rank, int routerRank) = Ranks(layer);
+        Int128 largest = Int128.Max((Int128)pool.Experts.Count * routerRank * layer.Inputs, (Int128)rank * Math.Max(layer.Outputs, layer.Inputs));
+        if (largest > Array.MaxLength)
+        {
+            throw new SmileException(
+                $"{layer.Name} [{layer.Outputs}, {layer.Inputs}] with {pool.Experts.Count} experts of rank {rank} makes a tensor of {largest} values; expected at most {Array.MaxLength}. Choose lower ranks, or keep the layer.");
+        }
+
 
         // All experts' singular vectors stay until the layer is written; a dense expert's delta is formed again then.
         long results = (pool.Experts.Count + 1L) * rank * ((long)layer.Outputs + layer.Inputs) * sizeof(float);

@@ -31,7 +31,7 @@ internal static class Architectures
     public static IArchitecture Find(ModelConfig config)
         => TryFind(config)
             ?? throw new SmileException(
-                $"{config.Location}: model_type is \"{BaseType(config)}\"; supported: {string.Join(", ", All.SelectMany(a => a.ModelTypes).Order(StringComparer.Ordinal))}.");
+                $"{config.Location}: model_type is \"{ErrorText.Clip(BaseType(config))}\"; supported: {string.Join(", ", All.SelectMany(a => a.ModelTypes).Order(StringComparer.Ordinal))}.");
 
     /// <summary>Finds the architecture that a config asks for; null where none is registered.</summary>
     public static IArchitecture? TryFind(ModelConfig config)

@@ -20,6 +20,9 @@ internal static class SmileModelFormat
     private const string ModelSignature = "SMILEMDL";
     private const int ChunkLength = 1 << 20;
 
+    // Heads, classes of one, files: beyond any model, and small enough that a list of empty strings costs little.
+    private const int MaxListLength = 1 << 20;
+
     /// <summary>Saves a transformer.</summary>
     /// <param name="context">The model being saved.</param>
     /// <param name="columns">The columns.</param>
@@ -67,11 +70,7 @@ internal static class SmileModelFormat
     public static SmileTransformer Load(IHostEnvironment environment, object context, LoadSettings how)
     {
         Settings? settings = null;
-        if (!Internals.TryLoadEntry(context, SettingsEntry, reader => settings = ReadSettings(reader)))
-        {
-            throw Damaged($"the entry {SettingsEntry} is missing");
-        }
-
+        ReadEntry(context, SettingsEntry, reader => settings = ReadSettings(reader));
         ComputeOptions compute = ScoringDevice.Choose(environment, how.Compute?.Device, how.Compute?.Threads);
         ScratchFolder? scratch = settings!.Folder.Length == 0 ? new ScratchFolder() : null;
         try
@@ -99,11 +98,7 @@ internal static class SmileModelFormat
         foreach (SavedFile file in settings.Files)
         {
             string path = folder.PathOf(file.Name, $"{SettingsEntry} of the saved model");
-            if (!Internals.TryLoadEntry(context, file.Name, reader => Extract(reader, path)))
-            {
-                throw Damaged($"the entry {file.Name} is missing");
-            }
-
+            ReadEntry(context, file.Name, reader => Extract(reader, path, file.Name, file.Length));
             if (Look(path, file.Name) is var found && found != file)
             {
                 throw Damaged($"the entry {file.Name} has {found}; expected {file}");
@@ -160,6 +155,21 @@ internal static class SmileModelFormat
         }
     }
 
+    private static void ReadEntry(object context, string name, Action<BinaryReader> read)
+    {
+        try
+        {
+            if (!Internals.TryLoadEntry(context, name, read))
+            {
+                throw Damaged($"the entry {ErrorText.Quote(name)} is missing");
+            }
+        }
+        catch (InvalidDataException e)
+        {
+            throw new SmileException($"The saved model is damaged: the entry {ErrorText.Quote(name)}: {e.Message}", e);
+        }
+    }
+
     private static Settings ReadSettings(BinaryReader reader)
     {
         try
@@ -207,9 +217,9 @@ internal static class SmileModelFormat
     private static List<T> ReadList<T>(BinaryReader reader, Func<BinaryReader, T> readItem)
     {
         int count = reader.ReadInt32();
-        if (count < 0)
+        if (count is < 0 or > MaxListLength)
         {
-            throw new FormatException($"found a count of {count}.");
+            throw new FormatException($"found a list of {count} items; expected 0 to {MaxListLength}.");
         }
 
         var items = new List<T>();
@@ -230,13 +240,26 @@ internal static class SmileModelFormat
         }
     }
 
-    private static void Extract(BinaryReader reader, string path)
+    private static void Extract(BinaryReader reader, string path, string name, long length)
     {
-        using FileStream file = File.Create(path);
-        var chunk = new byte[ChunkLength];
-        for (int read; (read = reader.Read(chunk, 0, chunk.Length)) > 0;)
+        try
         {
-            file.Write(chunk, 0, read);
+            using FileStream file = File.Create(path);
+            var chunk = new byte[(int)Math.Clamp(length, 1, ChunkLength)];
+            long written = 0;
+            for (int read; written <= length && (read = reader.Read(chunk, 0, chunk.Length)) > 0; written += read)
+            {
+                file.Write(chunk, 0, read);
+            }
+
+            if (written != length)
+            {
+                throw Damaged($"the entry {name} has {(written < length ? $"{written}" : "more")} bytes; expected {length}");
+            }
+        }
+        catch (Exception e) when (RegularFile.IsFileFailure(e))
+        {
+            throw RegularFile.Failure(path, "cannot be written", e);
         }
     }
 

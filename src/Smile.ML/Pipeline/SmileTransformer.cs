@@ -96,8 +96,10 @@ public sealed class SmileTransformer : ITransformer, IDisposable
         var model = SmileModel.Load(folder.Config, folder, compute);
         try
         {
+            SmileColumns layout = columns(folder.Config, model);
+            CheckBatchValues(batchSize, layout);
             return new SmileTransformer(
-                environment, columns(folder.Config, model), model, ModelFiles.Open(place.Folder, place.Scratch), place.SavedPath, batchSize) { Report = report };
+                environment, layout, model, ModelFiles.Open(place.Folder, place.Scratch), place.SavedPath, batchSize) { Report = report };
         }
         catch
         {
@@ -113,6 +115,19 @@ public sealed class SmileTransformer : ITransformer, IDisposable
         if (batchSize is < 1 or > 65536)
         {
             throw new SmileException($"{nameof(BatchSize)} is {batchSize}; expected 1 to 65536.");
+        }
+    }
+
+    /// <summary>Checks that the values of a batch can be counted in 32 bits.</summary>
+    private static void CheckBatchValues(int batchSize, SmileColumns columns)
+    {
+        int size = columns.Inputs.Select(input => input.Size ?? 1)
+            .Append(columns.Output.Size ?? 1)
+            .Concat(columns.Heads.Select(head => head.ClassNames.Count))
+            .Max();
+        if ((long)batchSize * size > Array.MaxLength)
+        {
+            throw new SmileException($"{nameof(BatchSize)} is {batchSize}; expected at most {Array.MaxLength / size}, for rows of {size} values.");
         }
     }
 

@@ -27,7 +27,7 @@ internal sealed class VisionTransformerArchitecture : IArchitecture
         int hidden = config.GetInt32("hidden_size", 768, minimum: 1);
         int heads = config.GetHeads(hidden);
         int inner = config.GetInt32("intermediate_size", 3072, minimum: 1);
-        float epsilon = (float)config.GetDouble("layer_norm_eps", 1e-12, minimum: 0);
+        float epsilon = config.GetEpsilon("layer_norm_eps", 1e-12);
         bool bias = config.GetBoolean("qkv_bias", true);
         PatchGeometry geometry = config.GetPatchGeometry(defaultPatchSize: 16);
         Activation activation = HiddenActivation.Read(config, "hidden_act", "gelu");
@@ -38,7 +38,7 @@ internal sealed class VisionTransformerArchitecture : IArchitecture
             builder.Parameter($"{root}embeddings.cls_token", 1, 1, hidden),
             builder.PatchConvolution($"{root}embeddings.patch_embeddings.projection", hidden, geometry, bias: true),
             builder.Parameter($"{root}embeddings.position_embeddings", 1, geometry.Patches + 1, hidden));
-        var layers = new PreNormLayer[config.GetInt32("num_hidden_layers", 12, minimum: 1)];
+        var layers = new PreNormLayer[config.GetLayerCount("num_hidden_layers", 12)];
         for (int i = 0; i < layers.Length; i++)
         {
             string layer = $"{root}encoder.layer.{i}";
