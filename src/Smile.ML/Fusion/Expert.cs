@@ -1,4 +1,5 @@
 using Smile.ML.Checkpoints;
+using Smile.ML.Compute.Cpu;
 using Smile.ML.Networks;
 
 namespace Smile.ML.Fusion;
@@ -29,8 +30,11 @@ public abstract class Expert : IDisposable
     internal abstract void Check(HuggingFaceFolder pretrained, NetworkManifest manifest);
 
     /// <summary>Gets what the expert added to a layer's weight.</summary>
+    /// <param name="pretrained">The pretrained model's parameters.</param>
+    /// <param name="layer">The layer.</param>
+    /// <param name="pool">The threads to read with; the caller's alone where null.</param>
     /// <exception cref="SmileException">The delta holds a NaN or an infinity.</exception>
-    internal abstract WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer);
+    internal abstract WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer, WorkerPool? pool = null);
 
     /// <summary>Gets what the expert added to a layer's bias, a missing bias counting as 0; null where neither has one.</summary>
     /// <exception cref="SmileException">The delta holds a NaN or an infinity.</exception>

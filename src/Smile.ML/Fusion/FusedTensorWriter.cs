@@ -26,7 +26,7 @@ internal sealed class FusedTensorWriter(CheckpointWriter writer, StoredPrecision
         }
         else
         {
-            writer.WriteTensor(to, type, tensor.Shape, source.ReadFloats(from));
+            writer.WriteConverted(new TensorInfo(to, type, tensor.Shape), source, from);
         }
 
         Parameters += tensor.Type.IsFloatingPoint() ? tensor.ElementCount : 0;

@@ -10,7 +10,7 @@ internal sealed class OracleTensors(ModelPool pool, NetworkManifest manifest, Ex
 {
     private readonly ModelPool _pool = pool;
     private readonly HashSet<string> _linear =
-        [.. manifest.LinearLayers.SelectMany(layer => new[] { $"{layer.Name}.weight", $"{layer.Name}.bias" })];
+        [.. manifest.LinearLayers.SelectMany(layer => new[] { layer.WeightName, $"{layer.Name}.bias" })];
 
     public override string Location => $"{expert.Name} over {_pool.Pretrained.Location}";
 

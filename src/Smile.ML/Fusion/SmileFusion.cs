@@ -76,7 +76,7 @@ public sealed class SmileFusion
             progress?.Report(new FusionProgress(upscaled.Count + kept.Count, manifest.LinearLayers.Count, layer.Name));
         }
 
-        WriteShared(pool, upscaled, kept.Keys, output, cancellation);
+        WriteShared(pool, manifest, kept.ContainsKey, output, cancellation);
         writer.SetConfig(FusedConfig(pool));
         cancellation.ThrowIfCancellationRequested();
         writer.Commit();
@@ -167,7 +167,7 @@ public sealed class SmileFusion
         int smaller = Math.Min(layer.Outputs, layer.Inputs);
         int routerRank = Math.Min(_options.RouterRank, smaller);
         int rank = Math.Max(Math.Min(_options.ExpertRank ?? 0, smaller), routerRank);
-        using WeightDelta delta = expert.ReadDelta(pool.Pretrained, layer);
+        using WeightDelta delta = expert.ReadDelta(pool.Pretrained, layer, threads);
         if (delta.Magnitude <= (FollowsFusionBench ? FusionBenchZero : 0))
         {
             return null;
@@ -180,7 +180,7 @@ public sealed class SmileFusion
         ModelPool pool, LinearLayerInfo layer, LayerFactors?[] factors, float[]?[] biases, bool routed, FusedTensorWriter output)
     {
         var names = new RoutedLayerNames(layer.Name);
-        output.Copy(pool.Pretrained, $"{layer.Name}.weight", names.SharedWeight);
+        output.Copy(pool.Pretrained, layer.WeightName, names.SharedWeight);
         if (layer.HasBias)
         {
             output.Copy(pool.Pretrained, $"{layer.Name}.bias", names.SharedBias);
@@ -241,24 +241,37 @@ public sealed class SmileFusion
 
     /// <summary>Writes everything that is not part of an upscaled layer.</summary>
     private void WriteShared(
-        ModelPool pool, IEnumerable<string> upscaled, IEnumerable<string> kept, FusedTensorWriter output, CancellationToken cancellation)
+        ModelPool pool, NetworkManifest manifest, Predicate<string> isKept, FusedTensorWriter output, CancellationToken cancellation)
     {
-        HashSet<string> written = [.. upscaled.SelectMany(layer => new[] { $"{layer}.weight", $"{layer}.bias" })];
-        HashSet<string> linear = [.. kept.SelectMany(layer => new[] { $"{layer}.weight", $"{layer}.bias" })];
+        // Where a tied layer's own name holds a weight after all, it counts for nothing.
+        HashSet<string> left = [.. Names(manifest.LinearLayers.Where(layer => layer.IsTied || !isKept(layer.Name)))];
+        HashSet<string> kept = [.. Names(manifest.LinearLayers.Where(layer => isKept(layer.Name)))];
         HashSet<string> parents = [.. pool.Pretrained.Tensors.Keys.Select(Module).SelectMany(Ancestors)];
         using var average = new AverageTensors(pool);
-        foreach (TensorInfo tensor in pool.Pretrained.Tensors.Values.Where(tensor => !written.Contains(tensor.Name)))
+        foreach (TensorInfo tensor in pool.Pretrained.Tensors.Values.Where(tensor => !left.Contains(tensor.Name)))
         {
             cancellation.ThrowIfCancellationRequested();
-            bool averaged = tensor.Type.IsFloatingPoint() && !linear.Contains(tensor.Name) && _options.Shared switch
+            bool averaged = tensor.Type.IsFloatingPoint() && !kept.Contains(tensor.Name) && _options.Shared switch
             {
                 SharedParameters.Average => true,
                 SharedParameters.AverageLeaves => !parents.Contains(Module(tensor.Name)),
                 _ => false,
             };
             output.Copy(averaged ? average : pool.Pretrained, tensor.Name, tensor.Name);
+            if (averaged)
+            {
+                // The table moves away from the layer that is tied to it and stays: they part.
+                foreach (LinearLayerInfo layer in manifest.LinearLayers.Where(l => l.IsTied && l.WeightName == tensor.Name && isKept(l.Name)))
+                {
+                    output.Copy(pool.Pretrained, tensor.Name, $"{layer.Name}.weight");
+                }
+            }
         }
     }
+
+    /// <summary>The tensors that layers have under their own names.</summary>
+    private static IEnumerable<string> Names(IEnumerable<LinearLayerInfo> layers)
+        => layers.SelectMany(layer => new[] { $"{layer.Name}.weight", $"{layer.Name}.bias" });
 
     /// <summary>Every tensor that may be written, with its largest shape: what room the files' headers need.</summary>
     private IEnumerable<TensorInfo> LargestOutput(ModelPool pool, NetworkManifest manifest)
@@ -268,6 +281,11 @@ public sealed class SmileFusion
             var names = new RoutedLayerNames(layer.Name);
             long rank = Math.Min(_options.ExpertRank ?? int.MaxValue, Math.Min(layer.Outputs, layer.Inputs));
             yield return new TensorInfo(names.SharedWeight, TensorType.F32, [layer.Outputs, layer.Inputs]);
+            if (layer.IsTied)
+            {
+                yield return new TensorInfo($"{layer.Name}.weight", TensorType.F32, [layer.Outputs, layer.Inputs]);
+            }
+
             yield return new TensorInfo(names.SharedBias, TensorType.F32, [layer.Outputs]);
             yield return new TensorInfo(names.Gate, TensorType.F32, [(long)pool.Experts.Count * _options.RouterRank, layer.Inputs]);
             for (int e = 0; e < pool.Experts.Count; e++)

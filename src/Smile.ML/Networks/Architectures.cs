@@ -1,4 +1,5 @@
 using Smile.ML.Checkpoints;
+using Smile.ML.Networks.Decoders;
 
 namespace Smile.ML.Networks;
 
@@ -10,8 +11,15 @@ internal static class Architectures
 
     private static readonly IArchitecture[] All =
     [
+        new BertArchitecture(),
         new ClipVisionArchitecture(),
         new MultiLayerPerceptronArchitecture(),
+        new MistralArchitecture(),
+        new LlamaArchitecture(),
+        new Qwen2Architecture(),
+        new RobertaArchitecture(),
+        new T5Architecture(),
+        new VisionTransformerArchitecture(),
     ];
 
     /// <summary>Finds the architecture that a config asks for; a fused model's is its base's.</summary>

@@ -7,9 +7,9 @@ namespace Smile.ML.Networks;
 internal sealed class ClipVision(
     PatchGeometry geometry,
     int hiddenSize,
-    ClipVision.Embeddings embeddings,
+    ImageEmbeddings embeddings,
     LayerNorm before,
-    IReadOnlyList<ClipEncoderLayer> layers,
+    IReadOnlyList<PreNormLayer> layers,
     LayerNorm after,
     Linear? projection) : Network
 {
@@ -20,16 +20,17 @@ internal sealed class ClipVision(
     [
         .. projection is null ? [] : new[] { new NetworkPort("image_embeds", TensorType.F32, [projection.Outputs]) },
         new NetworkPort("pooler_output", TensorType.F32, [hiddenSize]),
-        new NetworkPort("last_hidden_state", TensorType.F32, [geometry.Patches + 1, hiddenSize]),
+        new NetworkPort("last_hidden_state", TensorType.F32, [embeddings.Tokens, hiddenSize]),
     ];
 
     public override IReadOnlyDictionary<string, HostTensor> Forward(
         ForwardPass pass, IReadOnlyDictionary<string, HostTensor> inputs, IReadOnlySet<string> wanted)
     {
         using Tensor images = pass.Upload(inputs["pixel_values"], geometry.ImageLength);
-        int batch = images.Rows;
-        using Tensor hidden = Embed(pass, images);
-        foreach (ClipEncoderLayer layer in layers)
+        var batch = new TokenBatch(images.Rows, embeddings.Tokens);
+        using Tensor tokens = embeddings.Forward(pass, images);
+        using Tensor hidden = before.Forward(pass, tokens);
+        foreach (PreNormLayer layer in layers)
         {
             layer.Forward(pass, hidden, batch);
         }
@@ -37,48 +38,22 @@ internal sealed class ClipVision(
         var outputs = new Dictionary<string, HostTensor>();
         if (wanted.Contains("last_hidden_state"))
         {
-            outputs["last_hidden_state"] = pass.Download(hidden, batch, geometry.Patches + 1, hiddenSize);
+            outputs["last_hidden_state"] = pass.Download(hidden, batch.Count, batch.Length, hiddenSize);
         }
 
-        using Tensor classTokens = pass.Backend.Rent(batch, hiddenSize);
-        pass.Backend.GatherRows(hidden, ClassRows(batch), classTokens);
+        using Tensor classTokens = pass.Gather(hidden, batch.FirstRows());
         using Tensor pooled = after.Forward(pass, classTokens);
         if (wanted.Contains("pooler_output"))
         {
-            outputs["pooler_output"] = pass.Download(pooled, batch, hiddenSize);
+            outputs["pooler_output"] = pass.Download(pooled, batch.Count, hiddenSize);
         }
 
         if (projection is not null && wanted.Contains("image_embeds"))
         {
             using Tensor embeds = projection.Forward(pass, pooled);
-            outputs["image_embeds"] = pass.Download(embeds, batch, projection.Outputs);
+            outputs["image_embeds"] = pass.Download(embeds, batch.Count, projection.Outputs);
         }
 
         return outputs;
     }
-
-    /// <summary>The class token and the patches of every image, with their positions, normalised: [batch * (1 + patches), hidden].</summary>
-    private Tensor Embed(ForwardPass pass, Tensor images)
-    {
-        int batch = images.Rows;
-        using Tensor patches = pass.Backend.Rent(batch * geometry.Patches, geometry.PatchLength);
-        pass.Backend.ExtractPatches(images, geometry, patches);
-        using Tensor embedded = embeddings.Patch.Forward(pass, patches);
-        using Tensor tokens = pass.Backend.Rent(batch * (geometry.Patches + 1), hiddenSize);
-        pass.Backend.ScatterRows(embeddings.ClassToken, ClassRows(batch), tokens);
-        pass.Backend.ScatterRows(embedded, PatchRows(batch), tokens);
-        pass.Backend.Add(tokens, embeddings.Positions);
-        return before.Forward(pass, tokens);
-    }
-
-    private int[] ClassRows(int batch) => [.. Enumerable.Range(0, batch).Select(image => image * (geometry.Patches + 1))];
-
-    private int[] PatchRows(int batch)
-        => [.. Enumerable.Range(0, batch * geometry.Patches).Select(patch => patch + (patch / geometry.Patches) + 1)];
-
-    /// <summary>What turns an image into tokens.</summary>
-    /// <param name="ClassToken">[1, hidden].</param>
-    /// <param name="Patch">The patch convolution.</param>
-    /// <param name="Positions">[1 + patches, hidden].</param>
-    internal sealed record Embeddings(Tensor ClassToken, Linear Patch, Tensor Positions);
 }

@@ -17,27 +17,15 @@ internal sealed class ClipVisionArchitecture : IArchitecture
     {
         ModelConfig config = Architectures.BaseType(builder.Config) == "clip" ? builder.Config.GetSection("vision_config") : builder.Config;
         int hidden = config.GetInt32("hidden_size", 768, minimum: 1);
-        int heads = config.GetInt32("num_attention_heads", 12, minimum: 1);
+        int heads = config.GetHeads(hidden);
         int inner = config.GetInt32("intermediate_size", 3072, minimum: 1);
         int layerCount = config.GetInt32("num_hidden_layers", 12, minimum: 1);
         float epsilon = (float)config.GetDouble("layer_norm_eps", 1e-5, minimum: 0);
-        var geometry = new PatchGeometry(
-            config.GetInt32("num_channels", 3, minimum: 1),
-            config.GetInt32("image_size", 224, minimum: 1),
-            config.GetInt32("patch_size", 32, minimum: 1));
-        if (hidden % heads != 0)
-        {
-            throw new SmileException($"{config.Location}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}.");
-        }
-
-        if (geometry.ImageSize % geometry.PatchSize != 0)
-        {
-            throw new SmileException($"{config.Location}: image_size {geometry.ImageSize} is not a multiple of patch_size {geometry.PatchSize}.");
-        }
-
+        PatchGeometry geometry = config.GetPatchGeometry(defaultPatchSize: 32);
         Activation activation = HiddenActivation.Read(config, "hidden_act", "quick_gelu");
-        var layers = new ClipEncoderLayer[layerCount];
-        var embeddings = new ClipVision.Embeddings(
+        var layers = new PreNormLayer[layerCount];
+        var embeddings = new ImageEmbeddings(
+            geometry,
             builder.Parameter($"{Root}.embeddings.class_embedding", hidden),
             builder.PatchConvolution($"{Root}.embeddings.patch_embedding", hidden, geometry, bias: false),
             builder.Parameter($"{Root}.embeddings.position_embedding.weight", geometry.Patches + 1, hidden));
@@ -45,17 +33,19 @@ internal sealed class ClipVisionArchitecture : IArchitecture
         for (int i = 0; i < layerCount; i++)
         {
             string layer = $"{Root}.encoder.layers.{i}";
-            layers[i] = new ClipEncoderLayer(
-                heads,
+            layers[i] = new PreNormLayer(
                 builder.LayerNorm($"{layer}.layer_norm1", hidden, epsilon),
-                builder.Linear($"{layer}.self_attn.q_proj", hidden, hidden, bias: true),
-                builder.Linear($"{layer}.self_attn.k_proj", hidden, hidden, bias: true),
-                builder.Linear($"{layer}.self_attn.v_proj", hidden, hidden, bias: true),
-                builder.Linear($"{layer}.self_attn.out_proj", hidden, hidden, bias: true),
+                new MultiHeadAttention(
+                    heads,
+                    builder.Linear($"{layer}.self_attn.q_proj", hidden, hidden, bias: true),
+                    builder.Linear($"{layer}.self_attn.k_proj", hidden, hidden, bias: true),
+                    builder.Linear($"{layer}.self_attn.v_proj", hidden, hidden, bias: true),
+                    builder.Linear($"{layer}.self_attn.out_proj", hidden, hidden, bias: true)),
                 builder.LayerNorm($"{layer}.layer_norm2", hidden, epsilon),
-                builder.Linear($"{layer}.mlp.fc1", inner, hidden, bias: true),
-                activation,
-                builder.Linear($"{layer}.mlp.fc2", hidden, inner, bias: true));
+                new FeedForward(
+                    builder.Linear($"{layer}.mlp.fc1", inner, hidden, bias: true),
+                    activation,
+                    builder.Linear($"{layer}.mlp.fc2", hidden, inner, bias: true)));
         }
 
         LayerNorm after = builder.LayerNorm($"{Root}.post_layernorm", hidden, epsilon);

@@ -50,6 +50,13 @@ internal sealed class NetworkManifest : ModuleBuilder
         return new Recorded(name, outputs);
     }
 
+    public override Linear TiedLinear(string name, string weight, int outputs, int inputs)
+    {
+        _source.Require(weight, outputs, inputs);
+        _linearLayers.Add(new LinearLayerInfo(name, outputs, inputs, HasBias: false) { WeightName = weight, IsTied = true });
+        return new Recorded(name, outputs);
+    }
+
     public override Tensor Parameter(string name, params ReadOnlySpan<int> shape)
     {
         _parameters.Add(_source.Require(name, shape).Name);

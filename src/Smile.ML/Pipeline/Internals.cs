@@ -7,17 +7,14 @@ using Microsoft.ML.Runtime;
 namespace Smile.ML;
 
 /// <summary>
-/// Everything of ML.NET that is not public and without which a component from outside can't be saved, loaded or cancelled. Unchanged from
-/// ML.NET 2.0 to 5.0.
+/// Everything of ML.NET that is not public and without which a component from outside can't be saved, loaded or cancelled, except for
+/// the attribute in LoaderDeclaration.cs. Unchanged from ML.NET 2.0 to 5.0.
 /// </summary>
 internal static class Internals
 {
     private const string Core = ", Microsoft.ML.Core";
     private const string LoadContextType = "Microsoft.ML.ModelLoadContext" + Core;
     private const string ContractsType = "Microsoft.ML.Runtime.Contracts" + Core;
-    private const string AttributeType = "Microsoft.ML.LoadableClassAttribute" + Core;
-    private const string AttributeBaseType = "Microsoft.ML.LoadableClassAttributeBase" + Core;
-    private const string ClassInfoType = "Microsoft.ML.Runtime.ComponentCatalog+LoadableClassInfo" + Core;
 
     /// <summary>Makes a column of a schema promise.</summary>
     public static SchemaShape.Column ShapeColumn(
@@ -58,26 +55,6 @@ internal static class Internals
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "TryLoadBinaryStream")]
     public static extern bool TryLoadEntry([UnsafeAccessorType(LoadContextType)] object context, string name, Action<BinaryReader> read);
 
-    /// <summary>Makes a loader known to an environment's catalog, once.</summary>
-    /// <param name="catalog">The catalog.</param>
-    /// <param name="loader">A static class with a method <c>Create(IHostEnvironment, object)</c> that returns an <see cref="ITransformer"/>.</param>
-    /// <param name="signature">The name to register it under, at most 24 Latin-1 characters.</param>
-    public static void RegisterLoader(ComponentCatalog catalog, Type loader, string signature)
-    {
-        Type loadModel = typeof(ComponentCatalog).Assembly.GetType("Microsoft.ML.SignatureLoadModel", throwOnError: true)!;
-        lock (Lock(catalog))
-        {
-            // First the assembly, which Model.Load registers too: a class added before it would be there twice.
-            catalog.RegisterAssembly(loader.Assembly);
-            if (FindClass(catalog, signature, loadModel) is null)
-            {
-                object attribute = NewAttribute(typeof(ITransformer), loader, null, loadModel, "", [signature]);
-                MethodInfo create = loader.GetMethod("Create", BindingFlags.Static | BindingFlags.NonPublic)!;
-                AddClass(catalog, NewClassInfo(attribute, null, null, create, requireEnvironment: true), [signature], throwOnError: true);
-            }
-        }
-    }
-
     [UnsafeAccessor(UnsafeAccessorKind.Constructor)]
     private static extern SchemaShape.Column NewShapeColumn(
         string name, SchemaShape.Column.VectorKind kind, DataViewType itemType, bool isKey, SchemaShape? annotations);
@@ -90,25 +67,4 @@ internal static class Internals
 
     [UnsafeAccessor(UnsafeAccessorKind.StaticMethod, Name = "CheckAlive")]
     private static extern void CheckAlive([UnsafeAccessorType(ContractsType)] object? type, IHostEnvironment environment);
-
-    [UnsafeAccessor(UnsafeAccessorKind.Constructor)]
-    [return: UnsafeAccessorType(AttributeType)]
-    private static extern object NewAttribute(
-        Type instanceType, Type loaderType, Type? argumentType, Type signatureType, string userName, string[] loadNames);
-
-    [UnsafeAccessor(UnsafeAccessorKind.Constructor)]
-    [return: UnsafeAccessorType(ClassInfoType)]
-    private static extern object NewClassInfo(
-        [UnsafeAccessorType(AttributeBaseType)] object attribute, MethodInfo? getter, ConstructorInfo? constructor, MethodInfo? create, bool requireEnvironment);
-
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "AddClass")]
-    private static extern void AddClass(
-        ComponentCatalog catalog, [UnsafeAccessorType(ClassInfoType)] object info, string[] loadNames, bool throwOnError);
-
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "GetLoadableClassInfo")]
-    [return: UnsafeAccessorType(ClassInfoType)]
-    private static extern object? FindClass(ComponentCatalog catalog, string loadName, Type signatureType);
-
-    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_lock")]
-    private static extern ref object Lock(ComponentCatalog catalog);
 }

@@ -23,7 +23,7 @@ public static class SmileCatalog
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(pool);
-        return new SmileEstimator(Register(catalog), pool, options ?? new SmileOptions());
+        return new SmileEstimator(Internals.Environment(catalog), pool, options ?? new SmileOptions());
     }
 
     /// <summary>
@@ -54,7 +54,7 @@ public static class SmileCatalog
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentException.ThrowIfNullOrEmpty(modelFolder);
-        IHostEnvironment environment = Register(catalog);
+        IHostEnvironment environment = Internals.Environment(catalog);
         var transformer = SmileTransformer.Create(
             environment,
             modelFolder,
@@ -66,28 +66,22 @@ public static class SmileCatalog
     }
 
     /// <summary>
-    /// Lets a context load saved pipelines that hold a <see cref="SmileTransformer"/>. A process that only loads calls it before
-    /// <see cref="ModelOperationsCatalog.Load(string, out DataViewSchema)"/>; elsewhere the catalog's other methods have done it.
+    /// Prepares a context to load saved pipelines that hold a <see cref="SmileTransformer"/>, and says where they run.
+    /// <see cref="ModelOperationsCatalog.Load(string, out DataViewSchema)"/> finds Smile.ML without it, where it lies beside the application.
     /// </summary>
+    /// <remarks>ML.NET wraps what goes wrong in a loader, here a <see cref="SmileException"/>, in a TargetInvocationException.</remarks>
     /// <param name="context">The context.</param>
     /// <param name="compute">Where the models that it loads run: a saved model doesn't say. The CPU where null.</param>
     /// <returns>The context.</returns>
     public static MLContext RegisterSmile(this MLContext context, ComputeOptions? compute = null)
     {
         ArgumentNullException.ThrowIfNull(context);
-        SmileModelLoader.Register(context);
+        context.ComponentCatalog.RegisterAssembly(typeof(SmileModelLoader).Assembly);
         if (compute is not null)
         {
             SmileModelLoader.SetCompute(context, compute);
         }
 
         return context;
-    }
-
-    private static IHostEnvironment Register(TransformsCatalog catalog)
-    {
-        IHostEnvironment environment = Internals.Environment(catalog);
-        SmileModelLoader.Register(environment);
-        return environment;
     }
 }

@@ -80,7 +80,7 @@ internal sealed class SmileColumns
     /// <summary>Gets the values of the output per row.</summary>
     public int OutputSize { get; }
 
-        /// <summary>Promises the columns behind those of an input; the promise is kept by <see cref="Create"/>.</summary>
+    /// <summary>Promises the columns behind those of an input; the promise is kept by <see cref="Create"/>.</summary>
     /// <exception cref="SmileException">The input column is missing or can't be of the network's type.</exception>
     public SchemaShape Promise(SchemaShape input)
     {

@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
+using Smile.ML.Compute;
 using Smile.ML.Fusion;
 using Smile.ML.Networks;
 
@@ -18,6 +19,7 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
     internal SmileEstimator(IHostEnvironment environment, ModelPool pool, SmileOptions options)
     {
         options.Validate(pool.Experts.Count);
+        SmileTransformer.CheckBatchSize(options.BatchSize);
         _host = environment.Register(nameof(SmileEstimator));
         var manifest = NetworkManifest.Read(pool.Pretrained.Config, pool.Pretrained);
         _columns = new SmileColumns(
@@ -65,6 +67,9 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
     {
         using IChannel channel = _host.Start("Fuse");
         Internals.CheckAlive(_host);
+
+        // A device that is not there is better told before the work than after.
+        Backends.Create(options.Compute).Dispose();
         var scratch = new ScratchFolder();
         try
         {

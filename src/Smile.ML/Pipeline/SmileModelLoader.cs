@@ -7,7 +7,7 @@ using Smile.ML.Compute;
 namespace Smile.ML;
 
 /// <summary>
-/// What ML.NET calls to load a saved <see cref="SmileTransformer"/>. A class of its own, without a constructor: ML.NET refuses a loader
+/// What ML.NET calls to load a saved <see cref="SmileTransformer"/>; LoaderDeclaration.cs tells it to. A class of its own, without a constructor: ML.NET refuses a loader
 /// that offers both a constructor and a method.
 /// </summary>
 internal static class SmileModelLoader
@@ -17,15 +17,11 @@ internal static class SmileModelLoader
 
     private static readonly ConditionalWeakTable<ComponentCatalog, ComputeOptions> ComputeByCatalog = [];
 
-    /// <summary>Makes the loader known to an environment.</summary>
-    public static void Register(IHostEnvironment environment)
-        => Internals.RegisterLoader(environment.ComponentCatalog, typeof(SmileModelLoader), Signature);
-
     /// <summary>Sets where the models that an environment loads run. An environment and all hosts under it share one catalog.</summary>
     public static void SetCompute(IHostEnvironment environment, ComputeOptions compute)
         => ComputeByCatalog.AddOrUpdate(environment.ComponentCatalog, compute);
 
-    /// <summary>Found by name; the second parameter is ML.NET's internal ModelLoadContext.</summary>
+    /// <summary>Found by its name and parameters; the second is ML.NET's internal ModelLoadContext.</summary>
     [SuppressMessage("Performance", "CA1859:Use concrete types when possible", Justification = "ML.NET looks for this return type exactly.")]
     private static ITransformer Create(IHostEnvironment env, object ctx)
         => SmileModelFormat.Load(env, ctx, ComputeByCatalog.TryGetValue(env.ComponentCatalog, out ComputeOptions? compute) ? compute : new ComputeOptions());

@@ -92,11 +92,7 @@ public sealed class SmileTransformer : ITransformer, IDisposable
         ComputeOptions compute,
         FusionReport? report = null)
     {
-        if (batchSize is < 1 or > 65536)
-        {
-            throw new SmileException($"{nameof(BatchSize)} is {batchSize}; expected 1 to 65536.");
-        }
-
+        CheckBatchSize(batchSize);
         SmileModel model = SmileModel.Load(folder, compute);
         try
         {
@@ -106,6 +102,16 @@ public sealed class SmileTransformer : ITransformer, IDisposable
         {
             model.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>Checks a batch size.</summary>
+    /// <exception cref="SmileException">It is out of range.</exception>
+    internal static void CheckBatchSize(int batchSize)
+    {
+        if (batchSize is < 1 or > 65536)
+        {
+            throw new SmileException($"{nameof(BatchSize)} is {batchSize}; expected 1 to 65536.");
         }
     }
 

@@ -55,6 +55,7 @@ public sealed class SmileSavingTests : PipelineTest
     }
 
     [TestMethod]
+    [DataRow("")]
     [DataRow("register")]
     public void AFreshProcessLoadsAndLeavesNothingBehind(string registration)
     {

@@ -50,7 +50,8 @@ public sealed class SmileCommandTests
             HostTensor classes = TestPool.Gaussian(random, 1, 4, 12);
             TensorFile.Write(Path.Combine(pool, "heads", $"{task}.safetensors"), new Dictionary<string, HostTensor>
             {
-                ["class_embeds"] = classes, ["logit_scale"] = HostTensor.FromFloats([1], [20]),
+                ["class_embeds"] = classes,
+                ["logit_scale"] = HostTensor.FromFloats([1], [20]),
             });
 
             // The labels are what the task's own expert says, so that it scores 100 on its own task.
@@ -67,7 +68,8 @@ public sealed class SmileCommandTests
 
             TensorFile.Write(Path.Combine(pool, "data", $"{task}_test.safetensors"), new Dictionary<string, HostTensor>
             {
-                ["images"] = images, ["labels"] = HostTensor.FromIntegers([20], labels),
+                ["images"] = images,
+                ["labels"] = HostTensor.FromIntegers([20], labels),
             });
         }
 
@@ -102,7 +104,7 @@ public sealed class SmileCommandTests
             (2, "unknown", ["unknown"]),
             (1, "3", ["fuse", "--pool", pool, "--output", folder["x"], "--experts-per-token", "3"]),
             (1, "no such folder", ["fuse", "--pool", folder["nowhere"], "--output", folder["x"]]),
-            (1, "model.safetensors", ["run", "--model", folder["pool"], "--inputs", folder["i"], "--outputs", folder["o"]]),
+            (1, "no such file", ["run", "--model", folder["pool"], "--inputs", folder["i"], "--outputs", folder["o"]]),
             (1, "Device is \"tpu\"", ["run", "--model", Path.Combine(pool, "a"), "--inputs", Path.Combine(pool, "a", "model.safetensors"), "--outputs", folder["o"], "--device", "tpu"]),
             (1, "Input x is missing", ["run", "--model", Path.Combine(pool, "a"), "--inputs", Path.Combine(pool, "a", "model.safetensors"), "--outputs", folder["o"]]),
         ];
