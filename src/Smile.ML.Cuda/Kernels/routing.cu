@@ -4,7 +4,7 @@
 
 constexpr int RoutingThreads = 128;
 
-// A candidate for the next choice; NaN loses against every number.
+// A candidate for the next choice. As on the CPU, NaN loses against every number, and an earlier NaN against a later one.
 struct Candidate {
     float logit;
     int expert;
@@ -19,7 +19,10 @@ DEVICE bool goes_before(Candidate x, Candidate y) {
     if (x_is_nan != y_is_nan) {
         return y_is_nan;
     }
-    return x.logit > y.logit || ((x_is_nan || x.logit == y.logit) && x.expert < y.expert);
+    if (x_is_nan) {
+        return x.expert > y.expert;
+    }
+    return x.logit > y.logit || (x.logit == y.logit && x.expert < y.expert);
 }
 
 // One chain of additions in float64, as on the CPU: the same logit for the same projections.

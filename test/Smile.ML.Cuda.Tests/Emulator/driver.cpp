@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <sys/mman.h>
 #include <vector>
 
 #define API extern "C" __attribute__((visibility("default"))) int
@@ -29,9 +30,10 @@ enum Result {
     LaunchFailed = 719,
 };
 
-// Bytes around each allocation that must stay as they are.
+// Around each allocation lie bytes that must stay as they are, and then addresses that nobody may touch.
 constexpr size_t GuardBytes = 4096;
 constexpr unsigned char GuardByte = 0xa5;
+constexpr size_t ForbiddenBytes = 1 << 20;
 
 struct Stream {
     std::vector<std::function<int()>> work;
@@ -82,6 +84,9 @@ int flush_all() {
     }
     return sticky;
 }
+
+// Whole pages for an allocation and its guards.
+size_t usable_bytes(size_t bytes) { return (bytes + 2 * GuardBytes + 4095) / 4096 * 4096; }
 
 bool guards_hold(char* address, size_t size) {
     for (size_t i = 0; i < GuardBytes; i++) {
@@ -203,7 +208,13 @@ API cuMemAlloc_v2(uint64_t* address, size_t bytes) {
     if (used + bytes > configuration.memory) {
         return OutOfMemory;
     }
-    char* block = static_cast<char*>(std::aligned_alloc(256, (bytes + 2 * GuardBytes + 255) / 256 * 256));
+    size_t usable = usable_bytes(bytes);
+    void* reserved = mmap(nullptr, usable + 2 * ForbiddenBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (reserved == MAP_FAILED) {
+        return OutOfMemory;
+    }
+    char* block = static_cast<char*>(reserved) + ForbiddenBytes;
+    mprotect(block, usable, PROT_READ | PROT_WRITE);
     char* start = block + GuardBytes;
     std::memset(block, GuardByte, GuardBytes);
     std::memset(start, 0xff, bytes);
@@ -223,7 +234,7 @@ API cuMemFree_v2(uint64_t address) {
     }
     broken_guards += !guards_hold(found->first, found->second);
     used -= found->second;
-    std::free(found->first - GuardBytes);
+    munmap(found->first - GuardBytes - ForbiddenBytes, usable_bytes(found->second) + 2 * ForbiddenBytes);
     allocations.erase(found);
     return Success;
 }
@@ -382,7 +393,7 @@ API cuLaunchKernel(
     auto bound = reinterpret_cast<emulator::Binder>(function)(parameters);
     return enqueue(stream, [=] {
         message = emulator::run(bound, {gx, gy, gz}, {bx, by, bz});
-        return message.empty() ? Success : LaunchFailed;
+        return message.empty() ? Success : message == "an illegal address" ? IllegalAddress : LaunchFailed;
     });
 }
 
@@ -391,7 +402,7 @@ API cuGetErrorName(int error, const char** name) {
         {Success, "CUDA_SUCCESS"}, {InvalidValue, "CUDA_ERROR_INVALID_VALUE"}, {OutOfMemory, "CUDA_ERROR_OUT_OF_MEMORY"},
         {NotInitialized, "CUDA_ERROR_NOT_INITIALIZED"}, {NoDevice, "CUDA_ERROR_NO_DEVICE"}, {InvalidDevice, "CUDA_ERROR_INVALID_DEVICE"},
         {InvalidPtx, "CUDA_ERROR_INVALID_PTX"}, {InvalidContext, "CUDA_ERROR_INVALID_CONTEXT"}, {InvalidHandle, "CUDA_ERROR_INVALID_HANDLE"},
-        {NotFound, "CUDA_ERROR_NOT_FOUND"}, {LaunchFailed, "CUDA_ERROR_LAUNCH_FAILED"},
+        {NotFound, "CUDA_ERROR_NOT_FOUND"}, {IllegalAddress, "CUDA_ERROR_ILLEGAL_ADDRESS"}, {LaunchFailed, "CUDA_ERROR_LAUNCH_FAILED"},
     };
     auto found = names.find(error);
     *name = found == names.end() ? nullptr : found->second;

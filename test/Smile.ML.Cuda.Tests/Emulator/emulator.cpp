@@ -2,6 +2,7 @@
 #include "emulator_control.h"
 
 #include <csetjmp>
+#include <csignal>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -69,6 +70,34 @@ uint32_t random_number() {
     return random_state >> 8;
 }
 
+struct sigaction previous_fault_handler;
+thread_local bool inside_kernel;
+
+// An access outside all memory ends the launch, as on a device, and not the process.
+void on_fault(int signal, siginfo_t* info, void* machine) {
+    if (inside_kernel) {
+        failure = "an illegal address";
+        _longjmp(scheduler, 1);
+    }
+    if (previous_fault_handler.sa_flags & SA_SIGINFO) {
+        previous_fault_handler.sa_sigaction(signal, info, machine);
+    } else if (previous_fault_handler.sa_handler == SIG_DFL) {
+        sigaction(SIGSEGV, &previous_fault_handler, nullptr);
+    } else {
+        previous_fault_handler.sa_handler(signal);
+    }
+}
+
+struct FaultGuard {
+    FaultGuard() {
+        struct sigaction action = {};
+        action.sa_sigaction = on_fault;
+        action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK;
+        sigaction(SIGSEGV, &action, &previous_fault_handler);
+    }
+    ~FaultGuard() { sigaction(SIGSEGV, &previous_fault_handler, nullptr); }
+};
+
 void pause() {
     if (_setjmp(threads[current].context) == 0) {
         _longjmp(scheduler, 1);
@@ -103,6 +132,7 @@ void resume(int index) {
     thread.wait = Wait::None;
     thread_index = {
         index % block_size.x, index / block_size.x % block_size.y, index / (block_size.x * block_size.y)};
+    inside_kernel = true;
     if (_setjmp(scheduler) == 0) {
         if (thread.started) {
             _longjmp(thread.context, 1);
@@ -116,6 +146,7 @@ void resume(int index) {
         makecontext(&start, fiber, 0);
         setcontext(&start);
     }
+    inside_kernel = false;
 }
 
 // Runs a warp until all its threads wait for others; true if any ran.
@@ -265,6 +296,7 @@ std::string run(const std::function<void()>& bound, Index grid, Index block) {
         threads.back().stack.reset(new char[StackBytes]);
     }
     warps.assign(thread_count / WarpSize, Warp());
+    FaultGuard guard;
     for (unsigned z = 0; z < grid.z && failure.empty(); z++) {
         for (unsigned y = 0; y < grid.y && failure.empty(); y++) {
             for (unsigned x = 0; x < grid.x && failure.empty(); x++) {
