@@ -82,16 +82,19 @@ internal sealed class AdaptedTensors : ITensorSource
     /// <exception cref="SmileException">A factor holds a NaN or an infinity.</exception>
     public WeightDelta ReadDelta(LinearLayerInfo layer, WorkerPool? pool)
     {
-        string name = $"{layer.Name}.weight";
-        if (_adapter.Replacements.ContainsKey(name))
+        if (LowRank(layer) is null)
         {
             return DenseWeightDelta.Read(this, _pretrained, layer, pool);
         }
 
-        return new LowRankWeightDelta(_weights.TryGetValue(name, out LoraModule? module)
+        return new LowRankWeightDelta(_weights.TryGetValue(layer.WeightName, out LoraModule? module)
             ? Load(module)
             : new LowRankFactors([], [], layer.Outputs, 0, layer.Inputs, 0));
     }
+
+    /// <summary>Gets the rank of what the adapter adds to a linear layer's weight; null where it replaces the weight.</summary>
+    public int? LowRank(LinearLayerInfo layer)
+        => _adapter.Replacements.ContainsKey(layer.WeightName) ? null : _weights.GetValueOrDefault(layer.WeightName)?.Rank ?? 0;
 
     public void ReadFloats(string name, long start, Span<float> destination)
     {

@@ -1,5 +1,6 @@
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute.Cpu;
+using Smile.ML.LinearAlgebra;
 using Smile.ML.Networks;
 
 namespace Smile.ML.Fusion;
@@ -30,6 +31,11 @@ internal sealed class AdapterExpert : Expert
 
     internal override WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer, WorkerPool? pool = null)
         => _merged.Value.ReadDelta(layer, pool);
+
+    internal override long WorkingBytes(LinearLayerInfo layer, int rank)
+        => _merged.Value.LowRank(layer) is { } inner
+            ? ((long)layer.Outputs + layer.Inputs) * inner * 2 * sizeof(float) + TruncatedSvd.WorkingBytesOfProduct(layer.Outputs, layer.Inputs, inner)
+            : base.WorkingBytes(layer, rank);
 
     protected override void Dispose(bool disposing) => _adapter.Dispose();
 }

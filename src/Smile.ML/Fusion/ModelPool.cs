@@ -104,6 +104,28 @@ public sealed class ModelPool : IDisposable
         return manifest;
     }
 
+    /// <summary>Refuses an output folder whose replacement would take a model of the pool with it.</summary>
+    /// <exception cref="SmileException">The folder is, or holds, the folder of a model of the pool.</exception>
+    internal void RequireOutside(string outputFolder)
+    {
+        string output = RealPath(outputFolder);
+        foreach (string model in Experts.Select(expert => expert.Location).Prepend(Pretrained.Location))
+        {
+            if ((RealPath(model) + Path.DirectorySeparatorChar).StartsWith(output + Path.DirectorySeparatorChar, StringComparison.Ordinal))
+            {
+                throw new SmileException($"{outputFolder}: writing there would replace {model}, a model that is read; choose another output.");
+            }
+        }
+    }
+
+    private static string RealPath(string folder)
+    {
+        string path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        return Directory.Exists(path) && Directory.ResolveLinkTarget(path, returnFinalTarget: true) is { } target
+            ? Path.TrimEndingDirectorySeparator(target.FullName)
+            : path;
+    }
+
     private static ModelPool Open(string location, string pretrained, IEnumerable<KeyValuePair<string, string>> experts)
     {
         var opened = new List<IDisposable>();

@@ -1,5 +1,7 @@
 using Smile.ML.Checkpoints;
 using Smile.ML.Networks.Decoders;
+using Smile.ML.Networks.EncoderDecoders;
+using Smile.ML.Networks.Encoders;
 
 namespace Smile.ML.Networks;
 
@@ -12,6 +14,8 @@ internal static class Architectures
     private static readonly IArchitecture[] All =
     [
         new BertArchitecture(),
+        new ClipArchitecture(),
+        new ClipTextArchitecture(),
         new ClipVisionArchitecture(),
         new MultiLayerPerceptronArchitecture(),
         new MistralArchitecture(),

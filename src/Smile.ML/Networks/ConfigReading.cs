@@ -9,9 +9,9 @@ internal static class ConfigReading
 {
     /// <summary>Reads a number of heads that divides the hidden size.</summary>
     /// <exception cref="SmileException">It doesn't.</exception>
-    public static int GetHeads(this ModelConfig config, int hidden)
+    public static int GetHeads(this ModelConfig config, int hidden, int defaultHeads = 12)
     {
-        int heads = config.GetInt32("num_attention_heads", 12, minimum: 1);
+        int heads = config.GetInt32("num_attention_heads", defaultHeads, minimum: 1);
         return hidden % heads == 0
             ? heads
             : throw new SmileException($"{config.Location}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}.");
@@ -44,6 +44,19 @@ internal static class ConfigReading
         if (!supported.Contains(value))
         {
             throw new SmileException($"{config.Location}: {key} is \"{value}\"; supported: {string.Join(", ", supported)}.");
+        }
+    }
+
+    /// <summary>Checks that the checkpoint's class in Hugging Face's library, where <c>architectures</c> names one, is among those supported.</summary>
+    /// <exception cref="SmileException">It is another one, whose head would be misread or lost.</exception>
+    public static void RequireArchitecture(this ModelConfig config, params ReadOnlySpan<string> supported)
+    {
+        foreach (string name in config.GetStringList("architectures", []))
+        {
+            if (!supported.Contains(name))
+            {
+                throw new SmileException($"{config.Location}: architectures names {name}; supported: {string.Join(", ", supported)}.");
+            }
         }
     }
 

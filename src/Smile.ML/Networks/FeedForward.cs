@@ -2,10 +2,12 @@ using Smile.ML.Compute;
 
 namespace Smile.ML.Networks;
 
-/// <summary>The perceptron of a transformer block: outer(f(inner(x))), or, with a second inner layer, outer(f(inner(x)) * linear(x)).</summary>
-internal sealed class FeedForward(Linear inner, Activation activation, Linear outer, Linear? linear = null)
+/// <summary>
+/// The perceptron of a transformer block: outer(f(inner(x))), or, gated (arXiv 2002.05202), outer(f(inner(x)) * factor(x)).
+/// </summary>
+internal sealed class FeedForward(Linear inner, Activation activation, Linear outer, Linear? factor = null)
 {
-    private readonly Linear[] _inner = linear is null ? [inner] : [inner, linear];
+    private readonly Linear[] _inner = factor is null ? [inner] : [inner, factor];
 
     /// <summary>Computes the perceptron; the caller disposes the result.</summary>
     public Tensor Forward(ForwardPass pass, Tensor input)
@@ -16,8 +18,8 @@ internal sealed class FeedForward(Linear inner, Activation activation, Linear ou
         pass.Backend.Activate(hidden, activation);
         if (projected.Length > 1)
         {
-            using Tensor factor = projected[1];
-            pass.Backend.MultiplyElements(hidden, factor);
+            using Tensor factors = projected[1];
+            pass.Backend.MultiplyElements(hidden, factors);
         }
 
         return outer.Forward(pass, hidden);

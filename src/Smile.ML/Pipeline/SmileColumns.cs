@@ -162,7 +162,8 @@ internal sealed class SmileColumns
 
     private static NetworkPort FindInput(IReadOnlyList<NetworkPort> inputs)
     {
-        NetworkPort[] required = [.. inputs.Where(port => !port.IsOptional)];
+        // A network whose inputs are all optional takes any of them alone; the first one goes with its first output.
+        NetworkPort[] required = [.. inputs.Where((port, i) => !port.IsOptional || (i == 0 && inputs.All(other => other.IsOptional)))];
         return required is [{ Type: Checkpoints.TensorType.F32 } input] && !input.Shape.Contains(-1)
             ? input
             : throw new SmileException($"The network takes {string.Join(", ", inputs.Select(Describe))}; a pipeline feeds networks with one F32 input of fixed shape.");

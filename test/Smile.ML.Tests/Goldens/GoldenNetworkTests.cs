@@ -19,6 +19,10 @@ public sealed class GoldenNetworkTests
     [TestMethod]
     [DataRow("mlp")]
     [DataRow("clip")]
+    [DataRow("vit_f16")]
+    [DataRow("bert")]
+    [DataRow("t5")]
+    [DataRow("mistral")]
     [DataRow("mistral_sw4")]
     [DataRow("llama_bf16")]
     [DataRow("qwen2")]
@@ -29,7 +33,9 @@ public sealed class GoldenNetworkTests
         Dictionary<string, HostTensor> inputs = TensorFile.Read(Path.Combine(folder, "expected", "inputs.safetensors"));
         foreach (string name in expected.Keys.Select(key => key[..key.LastIndexOf('/')]).Distinct())
         {
-            using SmileModel model = SmileModel.Load(Path.Combine(folder, name));
+            using SmileModel model = name.StartsWith("adapters/", StringComparison.Ordinal)
+                ? SmileModel.LoadAdapter(Path.Combine(folder, name), Path.Combine(folder, "_pretrained_"))
+                : SmileModel.Load(Path.Combine(folder, name));
             IReadOnlyDictionary<string, HostTensor> outputs = model.Run(inputs);
             foreach ((string key, HostTensor tensor) in expected.Where(tensor => tensor.Key.StartsWith(name + "/", StringComparison.Ordinal)))
             {
@@ -41,6 +47,10 @@ public sealed class GoldenNetworkTests
     [TestMethod]
     [DataRow("mlp")]
     [DataRow("clip")]
+    [DataRow("vit_f16")]
+    [DataRow("bert")]
+    [DataRow("t5")]
+    [DataRow("mistral")]
     [DataRow("mistral_sw4")]
     [DataRow("llama_bf16")]
     [DataRow("qwen2")]

@@ -55,10 +55,10 @@ internal sealed record DecoderFamily
                 builder.Linear($"{layer}.self_attn.v_proj", keys, Sizes.Hidden, QueryKeyValueBias),
                 builder.Linear($"{layer}.self_attn.o_proj", Sizes.Hidden, queries, AttentionOutputBias)),
             builder.RmsNorm($"{layer}.post_attention_layernorm", Sizes.Hidden, epsilon),
-            new GatedFeedForward(
-                builder.Linear($"{layer}.mlp.gate_proj", Sizes.Inner, Sizes.Hidden, FeedForwardBias),
-                activation,
-                builder.Linear($"{layer}.mlp.up_proj", Sizes.Inner, Sizes.Hidden, FeedForwardBias),
-                builder.Linear($"{layer}.mlp.down_proj", Sizes.Hidden, Sizes.Inner, FeedForwardBias)));
+            new FeedForward(
+                inner: builder.Linear($"{layer}.mlp.gate_proj", Sizes.Inner, Sizes.Hidden, FeedForwardBias),
+                activation: activation,
+                factor: builder.Linear($"{layer}.mlp.up_proj", Sizes.Inner, Sizes.Hidden, FeedForwardBias),
+                outer: builder.Linear($"{layer}.mlp.down_proj", Sizes.Hidden, Sizes.Inner, FeedForwardBias)));
     }
 }

@@ -4,7 +4,7 @@ using Smile.ML.Networks.Generation;
 namespace Smile.ML.Networks.Decoders;
 
 /// <summary>One pre-norm block of a decoder: attention, then a gated perceptron, each with a residual.</summary>
-internal sealed class DecoderLayer(RmsNorm norm1, DecoderAttention attention, RmsNorm norm2, GatedFeedForward feedForward)
+internal sealed class DecoderLayer(RmsNorm norm1, DecoderAttention attention, RmsNorm norm2, FeedForward feedForward)
 {
     /// <summary>Gets the features of a key, all heads together.</summary>
     public int KeySize => attention.KeySize;
