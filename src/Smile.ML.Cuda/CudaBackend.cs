@@ -73,6 +73,8 @@ internal sealed unsafe class CudaBackend : Backend
     public override void Download(Tensor source, Span<float> values)
         => _queue.Download(((CudaTensor)source).Memory, values[..checked((int)source.Length)]);
 
+    public override void Synchronize() => _queue.Synchronize();
+
     public override DenseWeights LoadDense(int outputs, int inputs, RowReader weight, float[]? bias)
         => new CudaDenseWeights(outputs, inputs, LoadRows(outputs, inputs, 0, weight), bias is null ? null : Load<float>(bias));
 

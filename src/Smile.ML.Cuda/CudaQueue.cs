@@ -121,6 +121,10 @@ internal sealed unsafe class CudaQueue : IDisposable
         }
     }
 
+    /// <summary>Waits until all work is done.</summary>
+    /// <exception cref="SmileException">Some of it failed.</exception>
+    public void Synchronize() => _stream.Synchronize();
+
     /// <summary>Sets an event behind all work queued so far.</summary>
     public void Record(CudaEvent mark) => mark.Record(_stream);
 
