@@ -15,8 +15,8 @@ internal sealed unsafe class CudaBackend : Backend
     // As in the kernels' sources.
     private const int TileThreads = 128;
     private const int TileRows = 64;
-    private const int TileColumns = 64;
-    private const int DownColumns = 16;
+    private const int WideColumns = 64;
+    private const int NarrowColumns = 16;
     private const int RoutingThreads = 128;
     private const int RoutingExperts = 1024;
     private const int GroupingThreads = 256;
@@ -44,6 +44,7 @@ internal sealed unsafe class CudaBackend : Backend
             MatrixPrecision.Tf32x3 => "tf32x3",
             MatrixPrecision.BFloat16x3 => "bf16x3",
             MatrixPrecision.Tf32 => "tf32",
+            MatrixPrecision.Float16 => "float16",
             MatrixPrecision.BFloat16 => "bf16",
             _ => throw new SmileException($"Precision is {options.Precision}; expected one of {string.Join(", ", Enum.GetNames<MatrixPrecision>())}."),
         };
@@ -181,7 +182,7 @@ internal sealed unsafe class CudaBackend : Backend
                     "experts_down",
                     $"experts_down_{_precision}",
                     tiles,
-                    Math.Max(1, Blocks(weights.MaxOwnRank, DownColumns)),
+                    Math.Max(1, Blocks(weights.MaxOwnRank, NarrowColumns)),
                     TileThreads,
                     Address(input),
                     weights.Inputs,
@@ -200,7 +201,7 @@ internal sealed unsafe class CudaBackend : Backend
                 "experts_up",
                 $"experts_up_{_precision}",
                 tiles,
-                Blocks(weights.Outputs, TileColumns),
+                Blocks(weights.Outputs, WideColumns),
                 TileThreads,
                 Address(input),
                 weights.Inputs,
@@ -357,6 +358,9 @@ internal sealed unsafe class CudaBackend : Backend
     {
         var arguments = new ProductArguments { Count = products.Length };
         int tiles = 0;
+
+        // With one row of tiles, more of them make up for it.
+        bool narrow = input.Rows <= TileRows;
         for (int i = 0; i < products.Length; i++)
         {
             var weights = (CudaDenseWeights)products[i].Weights;
@@ -368,12 +372,12 @@ internal sealed unsafe class CudaBackend : Backend
                 Outputs = weights.Outputs,
                 FirstTile = tiles,
             };
-            tiles += (int)Blocks(weights.Outputs, TileColumns);
+            tiles += (int)Blocks(weights.Outputs, narrow ? NarrowColumns : WideColumns);
         }
 
         _queue.Launch(
             "dense",
-            $"dense_{_precision}",
+            narrow ? $"dense_narrow_{_precision}" : $"dense_{_precision}",
             Blocks(input.Rows, TileRows),
             tiles,
             TileThreads,

@@ -18,6 +18,9 @@ public enum MatrixPrecision
     /// <summary>Tensor cores, factors rounded to tf32: within 1e-3.</summary>
     Tf32,
 
+    /// <summary>Tensor cores, factors rounded to float16: within 1e-3, where they lie between 6.2e-5 and 65504 or are 0.</summary>
+    Float16,
+
     /// <summary>Tensor cores, factors rounded to bf16: within 4e-3.</summary>
     BFloat16,
 }

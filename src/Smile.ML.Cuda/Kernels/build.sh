@@ -22,6 +22,11 @@ for source in *.cu; do
     "$clang" -x cuda --cuda-device-only --cuda-gpu-arch=sm_80 --cuda-feature=+ptx80 -nocudainc -nocudalib -O3 -std=c++17 \
         -ffp-contract=off -Wall -Wextra -Werror -S "$source" -o "$output/${source%.cu}.ptx"
 done
+# Arrays that the compiler could not keep in registers.
+if grep -l '\.local' "$output"/*.ptx; then
+    echo "kernels of these files use local memory" >&2
+    exit 1
+fi
 if [ "$output" != ptx ]; then
     diff -rq ptx "$output" || { echo "The committed PTX is not what the sources compile to: run $0" >&2; exit 1; }
 fi

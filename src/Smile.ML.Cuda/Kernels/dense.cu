@@ -25,13 +25,13 @@ DEVICE void multiply_dense(typename Tile::Storage& storage, const float* input, 
     }
     const Product product = products.items[index];
     const int first_row = blockIdx.x * TileRows;
-    const int first_column = (blockIdx.y - product.first_tile) * 64;
+    const int first_column = (blockIdx.y - product.first_tile) * Tile::Width;
     const int row = first_row + loader_row();
     const int column = first_column + loader_row();
     Tile::multiply(
         storage,
         row < rows ? input + (size_t)row * depth : nullptr,
-        column < product.outputs ? product.weight + (size_t)column * depth : nullptr,
+        loader_row() < Tile::Width && column < product.outputs ? product.weight + (size_t)column * depth : nullptr,
         depth,
         [&](int r, int c, float sum) {
             r += first_row;
@@ -42,11 +42,12 @@ DEVICE void multiply_dense(typename Tile::Storage& storage, const float* input, 
         });
 }
 
-#define DENSE(name, Tile)                                                                                       \
+#define DENSE(name, Tile)                                                                                          \
     KERNEL __launch_bounds__(TileThreads) name(const float* input, int rows, int depth, const Products products) { \
-        __shared__ Tile::Storage storage;                                                                       \
-        multiply_dense<Tile>(storage, input, rows, depth, products);                                            \
-    }                                                                                                           \
+        __shared__ Tile::Storage storage;                                                                          \
+        multiply_dense<Tile>(storage, input, rows, depth, products);                                               \
+    }                                                                                                              \
     REGISTER_KERNEL(name);
 
 FOR_EACH_PRECISION(DENSE, dense, 64)
+FOR_EACH_PRECISION(DENSE, dense_narrow, 16)

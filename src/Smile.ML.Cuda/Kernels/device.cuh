@@ -44,10 +44,23 @@ DEVICE uint32_t to_bf16_pair(float low, float high) {
     return pair;
 }
 
-// c [16, 8] += a [16, 8 words] b^T [8, 8 words], one warp together; a word is one tf32 or two bf16. Lane l holds, with g = l / 4 and
+// Rounds two values to float16, to nearest even; the first in the lower half.
+DEVICE uint32_t to_float16_pair(float low, float high) {
+    uint32_t pair;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+    return pair;
+}
+
+// c [16, 8] += a [16, 8 words] b^T [8, 8 words], one warp together; a word is one tf32, two bf16 or two float16. Lane l holds, with g = l / 4 and
 // t = l % 4: a (g, t) (g + 8, t) (g, t + 4) (g + 8, t + 4); b (g, t) (g, t + 4); c (g, 2t) (g, 2t + 1) (g + 8, 2t) (g + 8, 2t + 1).
 DEVICE void mma_tf32(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
     asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+DEVICE void mma_float16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
                  : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }

@@ -2,8 +2,6 @@
 // The first rows of svh x are the router's own outputs, scaled.
 #include "experts.cuh"
 
-constexpr int DownColumns = 16;
-
 template <class Tile>
 DEVICE void multiply_down(
     typename Tile::Storage& storage, const float* input, int inputs, const float* gate, int gate_stride, int router_rank, const int* order,
@@ -24,7 +22,7 @@ DEVICE void multiply_down(
                 gate[(size_t)order[place] * gate_stride + tile.expert * router_rank + column] * expert.router_scales[column];
         }
     }
-    const int first_column = expert.reused + blockIdx.y * DownColumns;
+    const int first_column = expert.reused + blockIdx.y * Tile::Width;
     if (first_column >= expert.rank) {
         return;
     }
@@ -33,7 +31,7 @@ DEVICE void multiply_down(
     Tile::multiply(
         storage,
         row < tile.count ? input + (size_t)order[tile.first + row] * inputs : nullptr,
-        row < DownColumns && column < expert.rank ? expert.down + (size_t)(column - expert.reused) * inputs : nullptr,
+        row < Tile::Width && column < expert.rank ? expert.down + (size_t)(column - expert.reused) * inputs : nullptr,
         inputs,
         [&](int r, int c, float sum) {
             c += first_column;
@@ -53,4 +51,4 @@ DEVICE void multiply_down(
     }                                                                                                                                 \
     REGISTER_KERNEL(name);
 
-FOR_EACH_PRECISION(DOWN, experts_down, DownColumns)
+FOR_EACH_PRECISION(DOWN, experts_down, 16)

@@ -15,7 +15,7 @@ DEVICE void multiply_up(
         return;
     }
     const int depth = expert.up == nullptr ? 0 : expert.dense ? inputs : expert.rank;
-    const int first_column = blockIdx.y * 64;
+    const int first_column = blockIdx.y * Tile::Width;
     const int row = loader_row();
     const int column = first_column + row;
     const float* a = nullptr;

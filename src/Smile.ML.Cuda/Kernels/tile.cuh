@@ -2,7 +2,10 @@
 //
 // All kinds of tile share one shape: 128 threads; thread t loads row t % 64 of both operands, in halves. The caller passes each thread
 // the pointers to the rows that it loads, so rows may be gathered from anywhere; null for a row beyond the edge. Every result is one
-// chain of additions along the depth: it doesn't depend on where in a tile, or in which batch, its row stands.
+// chain of additions along the depth: it doesn't depend on where in a tile, in which kind of tile, or in which batch its row stands.
+//
+// Tiles are 64 columns wide, or 16 where there are few rows or columns: then more blocks share the work, and, as there is little of it
+// to hide the memory's latency behind, each step takes more of the depth.
 #pragma once
 #include "device.cuh"
 
@@ -36,7 +39,8 @@ DEVICE void load_values(const float* row, int k, int depth, float (&values)[Coun
 // Float32 multiply-adds: exact products, one rounding per addition.
 template <int Columns>
 struct Float32Tile {
-    static constexpr int Depth = 16;
+    static constexpr int Width = Columns;
+    static constexpr int Depth = Columns == 64 ? 16 : 32;
     static constexpr int PerLoad = Depth / 2;
     static constexpr int ThreadColumns = Columns == 64 ? 4 : 2;
     static constexpr int ThreadRows = TileRows * Columns / TileThreads / ThreadColumns;
@@ -80,7 +84,7 @@ struct Float32Tile {
             if (more) {
                 load(k + Depth);
             }
-#pragma unroll
+#pragma unroll 16
             for (int i = 0; i < Depth; i++) {
 #pragma unroll
                 for (int r = 0; r < ThreadRows; r++) {
@@ -115,6 +119,14 @@ struct Tf32 {
     static __device__ __forceinline__ void mma(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { mma_tf32(c, a, b); }
 };
 
+// Values as float16, two to a word.
+struct Float16 {
+    static constexpr int PerWord = 2;
+    static __device__ __forceinline__ uint32_t word(const float* values) { return to_float16_pair(values[0], values[1]); }
+    static __device__ __forceinline__ void subtract(uint32_t, float*) {}
+    static __device__ __forceinline__ void mma(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { mma_float16(c, a, b); }
+};
+
 // Values as bf16, two to a word.
 struct Bf16 {
     static constexpr int PerWord = 2;
@@ -127,10 +139,11 @@ struct Bf16 {
 };
 
 // Tensor cores. With Parts = 2 every value is split into its rounding and the rest, and three products are added (high low, low high,
-// high high; low low is below the rounding): 21 bits of mantissa for tf32, 16 for bf16.
+// high high; low low is below the rounding): 22 bits of mantissa for tf32, 16 for bf16.
 template <class Format, int Parts, int Columns>
 struct TensorCoreTile {
-    static constexpr int Words = 16;
+    static constexpr int Width = Columns;
+    static constexpr int Words = Columns == 64 ? 16 : 32 / Format::PerWord;
     static constexpr int Depth = Words * Format::PerWord;
     static constexpr int LoadWords = Words / 2;
     static constexpr int PerLoad = Depth / 2;
@@ -166,16 +179,21 @@ struct TensorCoreTile {
             }
         };
         auto store = [&](int buffer) {
+#pragma unroll
             for (int part = 0; part < Parts; part++) {
 #pragma unroll
                 for (int i = 0; i < LoadWords; i++) {
                     uint32_t word = Format::word(next_a + i * Format::PerWord);
                     storage.a[buffer][part][row][half * LoadWords + i] = word;
-                    Format::subtract(word, next_a + i * Format::PerWord);
+                    if (part + 1 < Parts) {
+                        Format::subtract(word, next_a + i * Format::PerWord);
+                    }
                     if (row < Columns) {
                         word = Format::word(next_b + i * Format::PerWord);
                         storage.b[buffer][part][row][half * LoadWords + i] = word;
-                        Format::subtract(word, next_b + i * Format::PerWord);
+                        if (part + 1 < Parts) {
+                            Format::subtract(word, next_b + i * Format::PerWord);
+                        }
                     }
                 }
             }
@@ -239,11 +257,22 @@ struct TensorCoreTile {
     }
 };
 
-// Defines a kernel for each precision: BODY(name, Tile) with a tile type of Columns columns.
-#define FOR_EACH_PRECISION(BODY, name, Columns)                   \
-    BODY(name##_float32, Float32Tile<Columns>)                    \
-    BODY(name##_tf32, TensorCoreTile<Tf32 COMMA 1 COMMA Columns>) \
-    BODY(name##_tf32x3, TensorCoreTile<Tf32 COMMA 2 COMMA Columns>) \
-    BODY(name##_bf16, TensorCoreTile<Bf16 COMMA 1 COMMA Columns>) \
-    BODY(name##_bf16x3, TensorCoreTile<Bf16 COMMA 2 COMMA Columns>)
-#define COMMA ,
+template <int Columns>
+using Tf32Tile = TensorCoreTile<Tf32, 1, Columns>;
+template <int Columns>
+using Tf32x3Tile = TensorCoreTile<Tf32, 2, Columns>;
+template <int Columns>
+using Float16Tile = TensorCoreTile<Float16, 1, Columns>;
+template <int Columns>
+using Bf16Tile = TensorCoreTile<Bf16, 1, Columns>;
+template <int Columns>
+using Bf16x3Tile = TensorCoreTile<Bf16, 2, Columns>;
+
+// Defines a kernel for each precision: BODY(name, Tile) with a type of tile Columns wide.
+#define FOR_EACH_PRECISION(BODY, name, Columns) \
+    BODY(name##_float32, Float32Tile<Columns>)  \
+    BODY(name##_tf32, Tf32Tile<Columns>)        \
+    BODY(name##_tf32x3, Tf32x3Tile<Columns>)    \
+    BODY(name##_float16, Float16Tile<Columns>)  \
+    BODY(name##_bf16, Bf16Tile<Columns>)        \
+    BODY(name##_bf16x3, Bf16x3Tile<Columns>)

@@ -249,11 +249,16 @@ const Words* exchange(const uint32_t* words, int count) {
     return set;
 }
 
-void multiply_fragments(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bool bf16) {
+void multiply_fragments(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], Format format) {
     uint32_t mine[6] = {a[0], a[1], a[2], a[3], b[0], b[1]};
     const Words* words = exchange(mine, 6);
     auto part = [&](uint32_t word, int half) {
-        uint32_t bits = !bf16 ? word : half == 0 ? word << 16 : word & 0xffff0000u;
+        if (format == Format::Float16) {
+            _Float16 value;
+            std::memcpy(&value, reinterpret_cast<const char*>(&word) + 2 * half, 2);
+            return (double)value;
+        }
+        uint32_t bits = format == Format::Tf32 ? word : half == 0 ? word << 16 : word & 0xffff0000u;
         float value;
         std::memcpy(&value, &bits, 4);
         return (double)value;
@@ -267,7 +272,7 @@ void multiply_fragments(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&
         for (int word = 0; word < 8; word++) {
             uint32_t from_a = words[row % 8 * 4 + word % 4][row / 8 + word / 4 * 2];
             uint32_t from_b = words[column * 4 + word % 4][4 + word / 4];
-            for (int half = 0; half < (bf16 ? 2 : 1); half++) {
+            for (int half = 0; half < (format == Format::Tf32 ? 1 : 2); half++) {
                 sum += part(from_a, half) * part(from_b, half);
             }
         }

@@ -73,7 +73,8 @@ T shuffle(T value, int source) {
     return value;
 }
 
-void multiply_fragments(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bool bf16);
+enum class Format { Tf32, BFloat16, Float16 };
+void multiply_fragments(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], Format format);
 
 }  // namespace emulator
 
@@ -123,5 +124,15 @@ DEVICE uint32_t to_bf16(float x) {
 
 DEVICE uint32_t to_bf16_pair(float low, float high) { return to_bf16(low) | to_bf16(high) << 16; }
 
-DEVICE void mma_tf32(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { emulator::multiply_fragments(c, a, b, false); }
-DEVICE void mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { emulator::multiply_fragments(c, a, b, true); }
+DEVICE uint32_t to_float16_pair(float low, float high) {
+    _Float16 halves[2] = {(_Float16)low, (_Float16)high};
+    uint32_t pair;
+    std::memcpy(&pair, halves, 4);
+    return pair;
+}
+
+DEVICE void mma_tf32(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { emulator::multiply_fragments(c, a, b, emulator::Format::Tf32); }
+DEVICE void mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { emulator::multiply_fragments(c, a, b, emulator::Format::BFloat16); }
+DEVICE void mma_float16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+    emulator::multiply_fragments(c, a, b, emulator::Format::Float16);
+}
