@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Smile.ML.Analysis;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
+using Smile.ML.Fusion.Merging;
 using Smile.ML.Networks;
 
 namespace Smile.ML.Tool;
@@ -17,15 +18,20 @@ internal static class EvalCommand
         var model = new Option<string?>("--model") { Description = "The model to evaluate: a Hugging Face folder or a fused folder.", HelpName = "DIR" };
         var pool = new Option<string?>("--pool")
         {
-            Description = "Evaluate a pool: pretrained, each expert on its own task, average, SMILE and the routing oracle.",
+            Description = "Evaluate a pool: pretrained, each expert on its own task, average, SMILE and the routing oracles.",
             HelpName = "DIR",
         };
         var heads = new Option<string?>("--heads") { Description = "A folder with TASK.safetensors per task; POOL/heads by default.", HelpName = "DIR" };
         var data = new Option<string?>("--data") { Description = "A folder with TASK_test.safetensors per task; POOL/data by default.", HelpName = "DIR" };
         var file = new Option<string?>("--json") { Description = "A JSON file to write the figures to.", HelpName = "FILE" };
+        var merges = new Option<string[]>("--merge")
+        {
+            Description = "With --pool, evaluate a dense merge as well, e.g. \"ties keep=0.2 scale=0.3\"; repeatable.",
+            HelpName = "METHOD",
+        };
         var fusion = new FusionArguments();
         var compute = new ComputeArguments();
-        var command = new Command("eval", "Measures accuracy on labelled images with frozen task heads.") { model, pool, heads, data, file };
+        var command = new Command("eval", "Measures accuracy on labelled images with frozen task heads.") { model, pool, merges, heads, data, file };
         fusion.AddTo(command);
         compute.AddTo(command, withThreads: false);
         command.SetAction((parsed, cancellation) => Task.Run(
@@ -39,10 +45,16 @@ internal static class EvalCommand
                     throw new UsageException("Give --model DIR with --heads DIR and --data DIR, or --pool DIR.");
                 }
 
+                IReadOnlyList<MergeMethod> methods = [.. (parsed.GetValue(merges) ?? []).Select(ParseMerge)];
+                if (folder is null && methods.Count > 0)
+                {
+                    throw new UsageException("--merge needs --pool DIR.");
+                }
+
                 string headsFolder = parsed.GetValue(heads) ?? Default(folder, "heads");
                 string dataFolder = parsed.GetValue(data) ?? Default(folder, "data");
                 IReadOnlyList<MethodResult> results = folder is not null
-                    ? EvaluatePool(folder, headsFolder, dataFolder, options, where, cancellation)
+                    ? EvaluatePool(folder, headsFolder, dataFolder, methods, options, where, cancellation)
                     : [EvaluateModel(parsed.GetValue(model)!, headsFolder, dataFolder, where, cancellation)];
                 Console.WriteLine(Table(results));
                 if (parsed.GetValue(file) is { } path)
@@ -86,7 +98,13 @@ internal static class EvalCommand
     }
 
     private static List<MethodResult> EvaluatePool(
-        string folder, string heads, string data, SmileFusionOptions options, ComputeOptions compute, CancellationToken cancellation)
+        string folder,
+        string heads,
+        string data,
+        IReadOnlyList<MergeMethod> methods,
+        SmileFusionOptions options,
+        ComputeOptions compute,
+        CancellationToken cancellation)
     {
         using ModelPool pool = ModelPool.Open(folder);
         using PoolEvaluation evaluation = PoolEvaluation.Open(pool, heads, data, compute);
@@ -95,9 +113,26 @@ internal static class EvalCommand
             evaluation.Pretrained(cancellation),
             evaluation.FineTuned(cancellation),
             evaluation.Average(cancellation),
+            .. methods.Select(method => evaluation.Merged(method, cancellation)),
             evaluation.Smile(options, cancellation: cancellation),
+            .. LowRankOracle(evaluation, options, cancellation),
             evaluation.Oracle(cancellation),
         ];
+    }
+
+    private static IEnumerable<MethodResult> LowRankOracle(PoolEvaluation evaluation, SmileFusionOptions options, CancellationToken cancellation)
+        => options.ExpertRank is { } rank ? [evaluation.LowRankOracle(rank, cancellation)] : [];
+
+    private static MergeMethod ParseMerge(string text)
+    {
+        try
+        {
+            return MergeMethods.Parse(text);
+        }
+        catch (SmileException exception)
+        {
+            throw new UsageException(exception.Message);
+        }
     }
 
     private static string Table(IReadOnlyList<MethodResult> results)

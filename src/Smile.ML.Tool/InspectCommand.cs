@@ -5,14 +5,14 @@ using Smile.ML.Analysis;
 
 namespace Smile.ML.Tool;
 
-/// <summary><c>smile inspect</c>: what a checkpoint or fused model holds.</summary>
+/// <summary><c>smile inspect</c>: what a checkpoint, adapter or fused model holds.</summary>
 internal static class InspectCommand
 {
     public static Command Create()
     {
-        var path = new Argument<string>("path") { Description = "A Hugging Face folder, a fused folder, or a safetensors file.", HelpName = "PATH" };
+        var path = new Argument<string>("path") { Description = "A Hugging Face folder, a fused folder, a PEFT LoRA adapter's folder, or a safetensors file.", HelpName = "PATH" };
         var json = new Option<bool>("--json") { Description = "Print JSON." };
-        var command = new Command("inspect", "Tells what a checkpoint or a fused model holds, reading no weights.") { path, json };
+        var command = new Command("inspect", "Tells what a checkpoint, an adapter or a fused model holds, reading no weights.") { path, json };
         command.SetAction(parsed =>
         {
             CheckpointSummary summary = CheckpointSummary.Read(parsed.GetValue(path)!);
@@ -49,7 +49,33 @@ internal static class InspectCommand
                 + (layer.ExpertRanks is { } ranks ? $"  ranks {string.Join(" ", ranks.Select(rank => rank is { } r ? r.ToString(culture) : "dense"))}" : "")));
         }
 
+        if (summary.AdaptedModules.Count + summary.ReplacedParameters.Count > 0)
+        {
+            lines.AddRange(DescribeAdapter(summary));
+        }
+
         return string.Join(Environment.NewLine, lines);
+    }
+
+    private static IEnumerable<string> DescribeAdapter(CheckpointSummary summary)
+    {
+        CultureInfo culture = CultureInfo.InvariantCulture;
+        IEnumerable<int> ranks = summary.AdaptedModules.Select(module => module.Rank).Distinct().Order();
+        yield return string.Create(culture, $"LoRA          {summary.AdaptedModules.Count} modules, rank {string.Join(", ", ranks)}");
+        int width = summary.AdaptedModules.Select(module => module.Name.Length).DefaultIfEmpty().Max();
+        foreach (AdaptedModuleSummary module in summary.AdaptedModules)
+        {
+            yield return string.Create(culture, $"  {module.Name.PadRight(width)}  {module.Outputs} x {module.Inputs}  rank {module.Rank}, scale {module.Scale:G6}");
+        }
+
+        if (summary.ReplacedParameters.Count > 0)
+        {
+            yield return string.Create(culture, $"replaces      {summary.ReplacedParameters.Count} parameters");
+            foreach (string parameter in summary.ReplacedParameters)
+            {
+                yield return $"  {parameter}";
+            }
+        }
     }
 
     private static string Names(CheckpointSummary summary)

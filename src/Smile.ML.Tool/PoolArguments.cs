@@ -44,7 +44,7 @@ internal sealed class PoolArguments
             throw new UsageException("Give --pretrained DIR and at least one --expert NAME=DIR, or --pool DIR.");
         }
 
-        return ModelPool.Open(pretrained, experts.Select(Parse));
+        return ModelPool.Open(pretrained, Array.ConvertAll(experts, Parse));
     }
 
     private static KeyValuePair<string, string> Parse(string expert)

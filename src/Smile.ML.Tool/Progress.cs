@@ -3,10 +3,10 @@ using Spectre.Console;
 
 namespace Smile.ML.Tool;
 
-/// <summary>Shows how far a fusion is: a bar on a terminal, a line every tenth when redirected.</summary>
+/// <summary>Shows how far a fusion or a merge is: a bar on a terminal, a line every tenth when redirected.</summary>
 internal static class Progress
 {
-    public static FusionReport Run(bool visible, Func<IProgress<FusionProgress>, FusionReport> fuse)
+    public static TReport Run<TReport>(bool visible, Func<IProgress<FusionProgress>, TReport> fuse)
     {
         if (!visible)
         {
@@ -29,7 +29,7 @@ internal static class Progress
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
         return console.Progress().Start(context =>
         {
-            ProgressTask task = context.AddTask("Fusing");
+            ProgressTask task = context.AddTask("Starting");
             return fuse(new Reporter(progress =>
             {
                 task.MaxValue = progress.LayerCount;

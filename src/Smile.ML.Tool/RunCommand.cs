@@ -2,6 +2,7 @@ using System.CommandLine;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
+using Smile.ML.Networks.Generation;
 
 namespace Smile.ML.Tool;
 
@@ -10,27 +11,47 @@ internal static class RunCommand
 {
     public static Command Create()
     {
-        var model = new Option<string>("--model") { Description = "A Hugging Face folder or a fused folder.", HelpName = "DIR", Required = true };
+        var model = new Option<string>("--model") { Description = "A Hugging Face folder, a fused folder, or with --base a PEFT LoRA adapter's folder.", HelpName = "DIR", Required = true };
+        var baseModel = new Option<string?>("--base") { Description = "The model that the adapter was trained on.", HelpName = "DIR" };
         var inputs = new Option<string>("--inputs") { Description = "A safetensors file with the inputs by name.", HelpName = "FILE", Required = true };
         var outputs = new Option<string>("--outputs") { Description = "The safetensors file to write.", HelpName = "FILE", Required = true };
         var routing = new Option<string?>("--routing") { Description = "A safetensors file to write every layer's routing to.", HelpName = "FILE" };
+        var generate = new Option<int?>("--generate")
+        {
+            Description = "Also continue the inputs greedily by that many tokens (generated), past any end of text.",
+            HelpName = "N",
+        };
         var compute = new ComputeArguments();
-        var command = new Command("run", "Runs a model over tensors in a safetensors file.") { model, inputs, outputs, routing };
+        var command = new Command("run", "Runs a model over tensors in a safetensors file.") { model, baseModel, inputs, outputs, routing, generate };
         compute.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(
             () => Run(
-                parsed.GetValue(model)!, parsed.GetValue(inputs)!, parsed.GetValue(outputs)!, parsed.GetValue(routing), compute.Read(parsed), cancellation),
+                () => Load(parsed.GetValue(model)!, parsed.GetValue(baseModel), compute.Read(parsed)),
+                parsed.GetValue(inputs)!,
+                parsed.GetValue(outputs)!,
+                parsed.GetValue(routing),
+                parsed.GetValue(generate),
+                cancellation),
             CancellationToken.None));
         return command;
     }
 
-    private static int Run(string folder, string inputs, string outputs, string? routing, ComputeOptions compute, CancellationToken cancellation)
+    private static SmileModel Load(string folder, string? baseFolder, ComputeOptions compute)
+        => baseFolder is null ? SmileModel.Load(folder, compute) : SmileModel.LoadAdapter(folder, baseFolder, compute);
+
+    private static int Run(
+        Func<SmileModel> load, string inputs, string outputs, string? routing, int? generate, CancellationToken cancellation)
     {
         IReadOnlyDictionary<string, HostTensor> tensors = TensorFile.Read(inputs);
-        using SmileModel model = SmileModel.Load(folder, compute);
+        using SmileModel model = load();
         var recorder = new RoutingRecorder();
-        IReadOnlyDictionary<string, HostTensor> results = model.Run(
-            tensors, observer: routing is null ? null : recorder, cancellation: cancellation);
+        var results = new Dictionary<string, HostTensor>(
+            model.Run(tensors, observer: routing is null ? null : recorder, cancellation: cancellation));
+        if (generate is { } count)
+        {
+            results["generated"] = model.Generate(tensors, new GenerationOptions { MaxNewTokens = count, StopTokens = [] }, cancellation);
+        }
+
         TensorFile.Write(outputs, results);
         if (routing is not null)
         {

@@ -40,8 +40,14 @@ public sealed record CheckpointSummary
     /// <summary>Gets the linear layers, where the architecture is a known one.</summary>
     public IReadOnlyList<LayerSummary> Layers { get; init; } = [];
 
+    /// <summary>Gets the modules that an adapter changes by low-rank factors; empty for anything but an adapter.</summary>
+    public IReadOnlyList<AdaptedModuleSummary> AdaptedModules { get; init; } = [];
+
+    /// <summary>Gets the parameters of the base that an adapter replaces as a whole, by their names there.</summary>
+    public IReadOnlyList<string> ReplacedParameters { get; init; } = [];
+
     /// <summary>Reads a summary.</summary>
-    /// <param name="path">A Hugging Face folder, a fused folder, or a safetensors file.</param>
+    /// <param name="path">A Hugging Face folder, a fused folder, a PEFT LoRA adapter's folder, or a safetensors file.</param>
     /// <exception cref="SmileException">There is nothing readable there.</exception>
     public static CheckpointSummary Read(string path)
     {
@@ -50,6 +56,18 @@ public sealed record CheckpointSummary
         {
             using SafetensorsFile file = SafetensorsFile.Open(path);
             return Summarise(file);
+        }
+
+        if (PeftAdapter.IsAdapter(path))
+        {
+            using PeftAdapter adapter = PeftAdapter.Open(path);
+            return Summarise(adapter.Tensors) with
+            {
+                AdaptedModules = [.. adapter.Modules.Values
+                    .OrderBy(module => module.Name, StringComparer.Ordinal)
+                    .Select(module => new AdaptedModuleSummary(module.Name, module.B.Shape[0], module.A.Shape[1], module.Rank, module.Scale))],
+                ReplacedParameters = [.. adapter.Replacements.Keys.Order(StringComparer.Ordinal)],
+            };
         }
 
         using HuggingFaceFolder folder = HuggingFaceFolder.Open(path);

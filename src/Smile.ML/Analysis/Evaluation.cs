@@ -24,7 +24,7 @@ public static class Evaluation
         ArgumentNullException.ThrowIfNull(head);
         ArgumentNullException.ThrowIfNull(data);
         NetworkPort output = model.Outputs[0];
-        if (output.Shape.Count != 1 || output.Shape[0] != head.EmbeddingSize || model.Inputs.Count != 1)
+        if (output.Shape.Count != 1 || output.Shape[0] != head.EmbeddingSize || model.Inputs.Skip(1).Any(port => !port.IsOptional))
         {
             throw new SmileException(
                 $"Head {head.Name} takes embeddings of {head.EmbeddingSize} values; the model gives {output.Name} [batch, {string.Join(", ", output.Shape)}].");

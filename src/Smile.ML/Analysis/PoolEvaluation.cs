@@ -1,6 +1,8 @@
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
+using Smile.ML.Compute.Cpu;
 using Smile.ML.Fusion;
+using Smile.ML.Fusion.Merging;
 using Smile.ML.Networks;
 
 namespace Smile.ML.Analysis;
@@ -69,16 +71,43 @@ public sealed class PoolEvaluation : IDisposable
 
     /// <summary>Evaluates the mean of the experts' parameters.</summary>
     public MethodResult Average(CancellationToken cancellation = default)
-        => Evaluate("simple average", _ => Load(new AverageTensors(_pool)), sameForAll: true, Count(_pool.Pretrained), cancellation);
+        => Merged("simple average", new SimpleAverage(), cancellation);
+
+    /// <summary>Evaluates a dense merge.</summary>
+    /// <param name="method">How to merge.</param>
+    /// <param name="cancellation">Ends the evaluation.</param>
+    /// <exception cref="SmileException">The method can't merge this pool.</exception>
+    public MethodResult Merged(MergeMethod method, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(method);
+        return Merged(method.ToString(), method, cancellation);
+    }
 
     /// <summary>Evaluates the routing oracle: every row to its task's expert, dense, over the pretrained norms and embeddings.</summary>
     public MethodResult Oracle(CancellationToken cancellation = default)
         => Evaluate(
             "oracle routing, dense experts, base non-linear parameters",
-            task => Load(new OracleTensors(_pool, _manifest, Expert(task))),
+            task => Load(OracleTensors(task, rank: null)),
             sameForAll: false,
             parameters: null,
             cancellation);
+
+    /// <summary>
+    /// Evaluates the routing oracle with low-rank experts: the difference to <see cref="Oracle"/> is what truncation loses, the
+    /// difference to <see cref="Smile"/> what routing loses.
+    /// </summary>
+    /// <param name="rank">The rank of each expert's weight deltas.</param>
+    /// <param name="cancellation">Ends the evaluation.</param>
+    public MethodResult LowRankOracle(int rank, CancellationToken cancellation = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
+        return Evaluate(
+            $"oracle routing, experts of rank {rank}, base non-linear parameters",
+            task => Load(OracleTensors(task, rank)),
+            sameForAll: false,
+            parameters: null,
+            cancellation);
+    }
 
     /// <summary>Fuses the pool into a temporary folder and evaluates the result.</summary>
     /// <param name="options">How to fuse.</param>
@@ -120,6 +149,19 @@ public sealed class PoolEvaluation : IDisposable
         => source.Tensors.Values.Where(tensor => tensor.Type.IsFloatingPoint()).Sum(tensor => tensor.ElementCount);
 
     private Expert Expert(string task) => _pool.Experts.First(expert => expert.Name == task);
+
+    private MethodResult Merged(string name, MergeMethod method, CancellationToken cancellation)
+    {
+        using ITensorSource merged = method.Merge(_pool, _compute?.Threads, cancellation);
+        return Evaluate(name, _ => Load(merged), sameForAll: true, Count(_pool.Pretrained), cancellation);
+    }
+
+    private MergedTensors OracleTensors(string task, int? rank)
+    {
+        var taskVectors = new TaskVectors(_pool, _manifest, WorkerPool.Shared, CancellationToken.None);
+        int index = _pool.Experts.ToList().IndexOf(Expert(task));
+        return new MergedTensors(_pool, $"{task} over {_pool.Pretrained.Location}", new OracleMerger(taskVectors, index, rank));
+    }
 
     private SmileModel Load(ITensorSource source) => SmileModel.Load(_pool.Pretrained.Config, source, _compute);
 

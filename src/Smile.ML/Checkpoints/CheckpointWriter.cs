@@ -101,6 +101,23 @@ public sealed class CheckpointWriter : IDisposable
         _writing = false;
     }
 
+    /// <summary>Writes a source's tensor in another floating-point type, in chunks: values are widened, or rounded to the nearest, ties to even.</summary>
+    /// <param name="tensor">The tensor to write: its new name and type, and the shape that it has in the source.</param>
+    /// <param name="source">Where the tensor is.</param>
+    /// <param name="sourceName">Its name there; null when it is the same.</param>
+    /// <exception cref="SmileException">
+    /// The source has no such tensor, or one of another shape or not of a floating-point type, or it cannot be read, a finite value is too
+    /// large for the type, or the file cannot be written.
+    /// </exception>
+    /// <exception cref="ArgumentException">The name is written already, or the type is not a floating-point one.</exception>
+    public void WriteConverted(TensorInfo tensor, ITensorSource source, string? sourceName = null)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        ArgumentNullException.ThrowIfNull(source);
+        BeginTensor(tensor).Convert(tensor, source, sourceName ?? tensor.Name);
+        _writing = false;
+    }
+
     /// <summary>Sets what <see cref="Commit"/> writes to <c>config.json</c>.</summary>
     /// <param name="config">The configuration.</param>
     public void SetConfig(ModelConfig config)

@@ -46,6 +46,16 @@ public sealed class HuggingFaceFolder : ITensorSource
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, TensorInfo> Tensors { get; }
 
+    /// <summary>Gets the names of the files that make up the model; the folder may hold others.</summary>
+    internal IReadOnlyList<string> FileNames
+    {
+        get
+        {
+            string[] weights = [.. _shards.Select(shard => Path.GetFileName(shard.Location))];
+            return weights is [SingleFileName] ? [ModelConfig.FileName, .. weights] : [ModelConfig.FileName, IndexFileName, .. weights];
+        }
+    }
+
     /// <summary>Opens a folder.</summary>
     /// <param name="folder">The folder's path.</param>
     /// <returns>The open folder.</returns>

@@ -69,6 +69,15 @@ public sealed class ModelConfig
     /// <returns>False when the key is absent or its value is null.</returns>
     public bool Has(string key) => TryGet(key, out _);
 
+    /// <summary>Tells whether a key is there with the value null, which some configs mean as a value.</summary>
+    /// <param name="key">The key.</param>
+    /// <returns>False when the key is absent or has another value.</returns>
+    public bool IsNull(string key)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        return _root.TryGetProperty(key, out JsonElement value) && value.ValueKind == JsonValueKind.Null;
+    }
+
     /// <summary>Finds a value of any kind.</summary>
     /// <param name="key">The key.</param>
     /// <param name="value">The value, never null.</param>

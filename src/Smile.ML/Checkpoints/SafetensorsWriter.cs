@@ -117,19 +117,36 @@ internal sealed class SafetensorsWriter : IDisposable
     {
         RequireCount(tensor, values.Length);
         BeginTensor(tensor);
-        int size = tensor.Type.Size();
-        for (int done = 0; done < values.Length; done += BufferLength / size)
+        int length = BufferLength / tensor.Type.Size();
+        for (int done = 0; done < values.Length; done += length)
         {
-            ReadOnlySpan<float> chunk = values.Slice(done, Math.Min(BufferLength / size, values.Length - done));
-            Span<byte> bytes = _buffer.AsSpan(0, chunk.Length * size);
-            int overflow = FloatCodec.Encode(chunk, tensor.Type, bytes);
-            if (overflow >= 0)
-            {
-                throw new SmileException(FormattableString.Invariant(
-                    $"{_path}: tensor {ErrorText.Quote(tensor.Name)}: element {done + overflow} is {chunk[overflow]}, which {tensor.Type.DtypeName()} cannot hold; choose a wider type."));
-            }
+            WriteChunk(tensor, done, values.Slice(done, Math.Min(length, values.Length - done)));
+        }
+    }
 
-            Write(bytes);
+    /// <summary>Writes a source's tensor, perhaps under another name, rounding or widening its values to another floating-point type, in chunks.</summary>
+    /// <exception cref="SmileException">
+    /// The source has no such tensor, or one of another shape or not of a floating-point type, or it cannot be read, a finite value is too
+    /// large for the type, or the file cannot be written.
+    /// </exception>
+    public void Convert(TensorInfo tensor, ITensorSource source, string sourceName)
+    {
+        TensorInfo stored = source.GetTensor(sourceName);
+        source.RequireFloatingPoint(stored);
+        if (!stored.Shape.SequenceEqual(tensor.Shape))
+        {
+            throw new SmileException(
+                $"{source.Location}: tensor {ErrorText.Quote(sourceName)}: found {stored.Description}; expected the shape of {tensor.Description}, to be converted.");
+        }
+
+        RequireCount(tensor, tensor.ElementCount);
+        BeginTensor(tensor);
+        float[] values = new float[(int)Math.Min(BufferLength / tensor.Type.Size(), tensor.ElementCount)];
+        for (long done = 0; _remaining > 0; done += values.Length)
+        {
+            Span<float> chunk = values.AsSpan(0, (int)Math.Min(values.Length, tensor.ElementCount - done));
+            source.ReadFloats(sourceName, done, chunk);
+            WriteChunk(tensor, done, chunk);
         }
     }
 
@@ -206,12 +223,26 @@ internal sealed class SafetensorsWriter : IDisposable
         return [.. ",\""u8, .. name.EncodedUtf8Bytes, .. Encoding.ASCII.GetBytes(rest)];
     }
 
-    private static void RequireCount(TensorInfo tensor, int count)
+    private static void RequireCount(TensorInfo tensor, long count)
     {
         if (!tensor.Type.IsFloatingPoint() || tensor.ElementCount != count)
         {
             throw new ArgumentException($"{count} floating-point values for {ErrorText.Quote(tensor.Name)}, {tensor.Description}.", nameof(tensor));
         }
+    }
+
+    /// <summary>Writes the next values of the tensor that was begun, at most a buffer full.</summary>
+    private void WriteChunk(TensorInfo tensor, long start, ReadOnlySpan<float> values)
+    {
+        Span<byte> bytes = _buffer.AsSpan(0, values.Length * tensor.Type.Size());
+        int overflow = FloatCodec.Encode(values, tensor.Type, bytes);
+        if (overflow >= 0)
+        {
+            throw new SmileException(FormattableString.Invariant(
+                $"{_path}: tensor {ErrorText.Quote(tensor.Name)}: element {start + overflow} is {values[overflow]}, which {tensor.Type.DtypeName()} cannot hold; choose a wider type."));
+        }
+
+        Write(bytes);
     }
 
     private void WriteAt(long position, ReadOnlySpan<byte> bytes)

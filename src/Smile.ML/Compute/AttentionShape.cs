@@ -12,8 +12,17 @@ internal readonly record struct AttentionShape
     /// <summary>Gets the number of query tokens of each sequence.</summary>
     public required int QueryTokens { get; init; }
 
-    /// <summary>Gets the number of key tokens of each sequence.</summary>
+    /// <summary>Gets the number of key tokens of each sequence, of the longest one where <see cref="KeyCounts"/> are given.</summary>
     public required int KeyTokens { get; init; }
+
+    /// <summary>Gets the number of key tokens of each sequence where they differ, or null.</summary>
+    public int[]? KeyCounts { get; init; }
+
+    /// <summary>
+    /// Gets the rows from one sequence's keys and values to the next one's, at least KeyTokens; 0 for KeyTokens. More where they stand
+    /// in a cache with room to grow.
+    /// </summary>
+    public int KeyStride { get; init; }
 
     /// <summary>Gets the number of query heads.</summary>
     public required int Heads { get; init; }
@@ -29,7 +38,7 @@ internal readonly record struct AttentionShape
 
     /// <summary>
     /// Gets a value indicating whether a query sees no later key. The last query stands at the last key: query i sees key j when
-    /// j &lt;= i + KeyTokens - QueryTokens.
+    /// j &lt;= i + the sequence's key tokens - QueryTokens.
     /// </summary>
     public bool Causal { get; init; }
 

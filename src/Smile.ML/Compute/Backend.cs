@@ -70,18 +70,37 @@ internal abstract class Backend : IDisposable
     public abstract void MultiplyElements(Tensor target, Tensor values);
 
 
+    /// <summary>
+    /// Rotary position embedding (arXiv 2104.09864) in place, a head's first half of features paired with its second: (x, y) becomes
+    /// (x cos - y sin, y cos + x sin).
+    /// </summary>
+    /// <param name="values">[N, heads * head size].</param>
+    /// <param name="angles">
+    /// [M, head size]: the cosines of the head size / 2 angles, then their sines; row i of the values takes row i modulo M.
+    /// </param>
+    public abstract void Rotate(Tensor values, Tensor angles);
+
     /// <summary>result[i] = source[rows[i]].</summary>
     public abstract void GatherRows(Tensor source, ReadOnlySpan<int> rows, Tensor result);
 
     /// <summary>target[rows[i]] = source[i modulo the source's rows].</summary>
     public abstract void ScatterRows(Tensor source, ReadOnlySpan<int> rows, Tensor target);
 
+    /// <summary>
+    /// Fills a bias whose values depend on the head and the diagonal alone: result[h * Q + i, j] = table[rows[j - i + Q - 1], h], with Q
+    /// the result's rows per column of the table.
+    /// </summary>
+    /// <param name="table">[any, H].</param>
+    /// <param name="rows">The table's row of each of the Q + K - 1 diagonals.</param>
+    /// <param name="result">[H * Q, K].</param>
+    public abstract void SpreadDiagonals(Tensor table, ReadOnlySpan<int> rows, Tensor result);
+
     /// <summary>Cuts images [N, channels * size * size] into patches [N * patches, channels * patch * patch], row by row.</summary>
     public abstract void ExtractPatches(Tensor images, PatchGeometry geometry, Tensor patches);
 
     /// <summary>softmax(scale q k^T + bias, masked) v per sequence and head.</summary>
     /// <param name="queries">[Batch * QueryTokens, Heads * HeadSize].</param>
-    /// <param name="keys">[Batch * KeyTokens, KeyValueHeads * HeadSize].</param>
+    /// <param name="keys">[Batch * KeyStride, KeyValueHeads * HeadSize], of which each sequence's first KeyTokens rows are seen.</param>
     /// <param name="values">As the keys.</param>
     /// <param name="shape">Sizes and masks.</param>
     /// <param name="result">[Batch * QueryTokens, Heads * HeadSize].</param>

@@ -26,7 +26,7 @@ internal abstract class ComputedTensors(ModelPool pool) : ITensorSource
         }
     }
 
-    public void Dispose()
+    public virtual void Dispose()
     {
     }
 }

@@ -33,29 +33,33 @@ internal static class DeltaArithmetic
         return magnitude;
     }
 
-    /// <summary>Finds the first value of a parameter that is not finite, for the error message.</summary>
+    /// <summary>Finds why a difference of parameters is not finite, for the error message.</summary>
     public static SmileException NotFinite(ITensorSource fineTuned, ITensorSource pretrained, string name)
-    {
-        foreach (ITensorSource source in new[] { fineTuned, pretrained })
-        {
-            if (!source.Tensors.TryGetValue(name, out TensorInfo? tensor))
-            {
-                continue;
-            }
+        => FindNotFinite(fineTuned, name)
+            ?? FindNotFinite(pretrained, name)
+            ?? new SmileException($"{fineTuned.Location}: tensor {name} is so far from {pretrained.Location}'s that the difference overflows float32.");
 
-            long columns = tensor.Shape.Count > 0 ? Math.Max(1, tensor.Shape[^1]) : 1;
-            var row = new float[columns];
-            for (long start = 0; start < tensor.ElementCount; start += columns)
+    /// <summary>Finds the first value of a parameter that is not finite.</summary>
+    /// <returns>The error that names it; null where the source lacks the tensor or all is well.</returns>
+    public static SmileException? FindNotFinite(ITensorSource source, string name)
+    {
+        if (!source.Tensors.TryGetValue(name, out TensorInfo? tensor))
+        {
+            return null;
+        }
+
+        long columns = tensor.Shape.Count > 0 ? Math.Max(1, tensor.Shape[^1]) : 1;
+        var row = new float[columns];
+        for (long start = 0; start < tensor.ElementCount; start += columns)
+        {
+            source.ReadFloats(name, start, row);
+            int found = Array.FindIndex(row, value => !float.IsFinite(value));
+            if (found >= 0)
             {
-                source.ReadFloats(name, start, row);
-                int found = Array.FindIndex(row, value => !float.IsFinite(value));
-                if (found >= 0)
-                {
-                    return new SmileException($"{source.Location}: tensor {name} holds {row[found]} at element {start + found}; expected finite values.");
-                }
+                return new SmileException($"{source.Location}: tensor {name} holds {row[found]} at element {start + found}; expected finite values.");
             }
         }
 
-        return new SmileException($"{fineTuned.Location}: tensor {name} is so far from {pretrained.Location}'s that the difference overflows float32.");
+        return null;
     }
 }

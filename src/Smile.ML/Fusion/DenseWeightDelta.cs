@@ -1,3 +1,4 @@
+using System.Buffers;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute.Cpu;
 using Smile.ML.LinearAlgebra;
@@ -19,21 +20,34 @@ internal sealed class DenseWeightDelta : WeightDelta
     public override float Magnitude { get; }
 
     /// <summary>Subtracts the pretrained weight from the fine-tuned one.</summary>
+    /// <param name="fineTuned">Holds the fine-tuned weight.</param>
+    /// <param name="pretrained">Holds the pretrained weight.</param>
+    /// <param name="layer">The layer.</param>
+    /// <param name="pool">The threads to read with; the caller's alone where null.</param>
     /// <exception cref="SmileException">The delta holds a NaN or an infinity.</exception>
-    public static DenseWeightDelta Read(ITensorSource fineTuned, ITensorSource pretrained, LinearLayerInfo layer)
+    public static DenseWeightDelta Read(ITensorSource fineTuned, ITensorSource pretrained, LinearLayerInfo layer, WorkerPool? pool = null)
     {
-        string name = $"{layer.Name}.weight";
+        string name = layer.WeightName;
         var matrix = new Matrix(layer.Outputs, layer.Inputs);
         try
         {
-            var row = new float[layer.Inputs];
-            float magnitude = 0;
-            for (int i = 0; i < layer.Outputs; i++)
+            var work = new Subtraction(fineTuned, pretrained, name, matrix);
+            if (pool is not null)
             {
-                Span<float> delta = matrix.Row(i);
-                fineTuned.ReadFloats(name, (long)i * layer.Inputs, delta);
-                pretrained.ReadFloats(name, (long)i * layer.Inputs, row);
-                magnitude = MathF.Max(magnitude, DeltaArithmetic.Subtract(delta, row));
+                pool.For(work.Magnitudes.Length, ref work);
+            }
+            else
+            {
+                for (int block = 0; block < work.Magnitudes.Length; block++)
+                {
+                    work.Execute(block);
+                }
+            }
+
+            float magnitude = 0;
+            foreach (float value in work.Magnitudes)
+            {
+                magnitude = MathF.Max(magnitude, value);
             }
 
             return float.IsFinite(magnitude)
@@ -53,4 +67,43 @@ internal sealed class DenseWeightDelta : WeightDelta
     public override Matrix ToMatrix() => _matrix;
 
     public override void Dispose() => _matrix.Dispose();
+
+    /// <summary>Reads and subtracts blocks of rows, each small enough for the second-level cache.</summary>
+    private readonly struct Subtraction : IParallelWork
+    {
+        private const int BlockLength = 1 << 16;
+
+        private readonly ITensorSource _fineTuned;
+        private readonly ITensorSource _pretrained;
+        private readonly string _name;
+        private readonly Matrix _matrix;
+        private readonly int _blockRows;
+
+        public Subtraction(ITensorSource fineTuned, ITensorSource pretrained, string name, Matrix matrix)
+        {
+            _fineTuned = fineTuned;
+            _pretrained = pretrained;
+            _name = name;
+            _matrix = matrix;
+            _blockRows = Math.Max(1, BlockLength / Math.Max(1, matrix.Columns));
+            Magnitudes = new float[(matrix.Rows + _blockRows - 1) / _blockRows];
+        }
+
+        /// <summary>Gets the largest magnitude of each block's differences.</summary>
+        public float[] Magnitudes { get; }
+
+        public unsafe void Execute(int index)
+        {
+            int row = index * _blockRows;
+            MatrixView rows = _matrix.Slice(row, Math.Min(_blockRows, _matrix.Rows - row));
+            long start = (long)row * _matrix.Columns;
+            var delta = new Span<float>(rows.Pointer, rows.Rows * rows.Columns);
+            float[] rented = ArrayPool<float>.Shared.Rent(delta.Length);
+            Span<float> before = rented.AsSpan(0, delta.Length);
+            _fineTuned.ReadFloats(_name, start, delta);
+            _pretrained.ReadFloats(_name, start, before);
+            Magnitudes[index] = DeltaArithmetic.Subtract(delta, before);
+            ArrayPool<float>.Shared.Return(rented);
+        }
+    }
 }

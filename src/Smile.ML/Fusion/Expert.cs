@@ -1,4 +1,6 @@
 using Smile.ML.Checkpoints;
+using Smile.ML.Compute.Cpu;
+using Smile.ML.LinearAlgebra;
 using Smile.ML.Networks;
 
 namespace Smile.ML.Fusion;
@@ -29,8 +31,18 @@ public abstract class Expert : IDisposable
     internal abstract void Check(HuggingFaceFolder pretrained, NetworkManifest manifest);
 
     /// <summary>Gets what the expert added to a layer's weight.</summary>
+    /// <param name="pretrained">The pretrained model's parameters.</param>
+    /// <param name="layer">The layer.</param>
+    /// <param name="pool">The threads to read with; the caller's alone where null.</param>
     /// <exception cref="SmileException">The delta holds a NaN or an infinity.</exception>
-    internal abstract WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer);
+    internal abstract WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer, WorkerPool? pool = null);
+
+    /// <summary>Estimates from above the memory that reading and decomposing the delta of a layer's weight takes.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="rank">How many singular triplets are wanted.</param>
+    /// <returns>Bytes, the result included.</returns>
+    internal virtual long WorkingBytes(LinearLayerInfo layer, int rank)
+        => ((long)layer.Outputs * layer.Inputs * sizeof(float)) + TruncatedSvd.WorkingBytes(layer.Outputs, layer.Inputs, rank);
 
     /// <summary>Gets what the expert added to a layer's bias, a missing bias counting as 0; null where neither has one.</summary>
     /// <exception cref="SmileException">The delta holds a NaN or an infinity.</exception>

@@ -1,4 +1,5 @@
 using Smile.ML.Checkpoints;
+using Smile.ML.Compute.Cpu;
 using Smile.ML.Networks;
 
 namespace Smile.ML.Fusion;
@@ -48,8 +49,8 @@ internal sealed class FullExpert(string name, HuggingFaceFolder folder) : Expert
         }
     }
 
-    internal override WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer)
-        => DenseWeightDelta.Read(folder, pretrained, layer);
+    internal override WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer, WorkerPool? pool = null)
+        => DenseWeightDelta.Read(folder, pretrained, layer, pool);
 
     protected override void Dispose(bool disposing) => folder.Dispose();
 

@@ -11,7 +11,7 @@ internal sealed class FusedTensorWriter(CheckpointWriter writer, StoredPrecision
     /// <summary>Writes a computed tensor.</summary>
     public void Write(string name, ReadOnlySpan<long> shape, ReadOnlySpan<float> values)
     {
-        writer.WriteTensor(name, Type(TensorType.F32), shape.ToArray(), values);
+        writer.WriteTensor(name, precision.TypeOf(TensorType.F32), shape.ToArray(), values);
         Parameters += values.Length;
     }
 
@@ -19,24 +19,16 @@ internal sealed class FusedTensorWriter(CheckpointWriter writer, StoredPrecision
     public void Copy(ITensorSource source, string from, string to)
     {
         TensorInfo tensor = source.Tensors[from];
-        TensorType type = tensor.Type.IsFloatingPoint() ? Type(tensor.Type) : tensor.Type;
+        TensorType type = tensor.Type.IsFloatingPoint() ? precision.TypeOf(tensor.Type) : tensor.Type;
         if (type == tensor.Type)
         {
             writer.WriteRaw(tensor with { Name = to }, source, from);
         }
         else
         {
-            writer.WriteTensor(to, type, tensor.Shape, source.ReadFloats(from));
+            writer.WriteConverted(new TensorInfo(to, type, tensor.Shape), source, from);
         }
 
         Parameters += tensor.Type.IsFloatingPoint() ? tensor.ElementCount : 0;
     }
-
-    private TensorType Type(TensorType stored) => precision switch
-    {
-        StoredPrecision.F32 => TensorType.F32,
-        StoredPrecision.BF16 => TensorType.BF16,
-        StoredPrecision.F16 => TensorType.F16,
-        _ => stored,
-    };
 }

@@ -24,7 +24,8 @@ public sealed class ModelPool : IDisposable
     public IReadOnlyList<Expert> Experts { get; }
 
     /// <summary>
-    /// Opens a folder that holds <c>_pretrained_</c> and one folder per expert, in ordinal order of their names. Folders named
+    /// Opens a folder that holds <c>_pretrained_</c> and one folder per expert, a whole checkpoint's or a PEFT LoRA adapter's, in
+    /// ordinal order of their names. Folders named
     /// <c>data</c>, <c>heads</c> or <c>adapters</c>, or starting with <c>_</c> or <c>.</c>, are not experts.
     /// </summary>
     /// <param name="folder">The pool's folder.</param>
@@ -53,7 +54,7 @@ public sealed class ModelPool : IDisposable
 
     /// <summary>Opens a pool model by model.</summary>
     /// <param name="pretrained">The pretrained model's folder.</param>
-    /// <param name="experts">The experts' names and folders, in router order.</param>
+    /// <param name="experts">The experts' names and folders, whole checkpoints' or PEFT LoRA adapters', in router order.</param>
     /// <returns>The pool; dispose it to close its files.</returns>
     /// <exception cref="SmileException">A folder is missing or holds no readable checkpoint, or a name is given twice.</exception>
     public static ModelPool Open(string pretrained, IEnumerable<KeyValuePair<string, string>> experts)
@@ -103,6 +104,28 @@ public sealed class ModelPool : IDisposable
         return manifest;
     }
 
+    /// <summary>Refuses an output folder whose replacement would take a model of the pool with it.</summary>
+    /// <exception cref="SmileException">The folder is, or holds, the folder of a model of the pool.</exception>
+    internal void RequireOutside(string outputFolder)
+    {
+        string output = RealPath(outputFolder);
+        foreach (string model in Experts.Select(expert => expert.Location).Prepend(Pretrained.Location))
+        {
+            if ((RealPath(model) + Path.DirectorySeparatorChar).StartsWith(output + Path.DirectorySeparatorChar, StringComparison.Ordinal))
+            {
+                throw new SmileException($"{outputFolder}: writing there would replace {model}, a model that is read; choose another output.");
+            }
+        }
+    }
+
+    private static string RealPath(string folder)
+    {
+        string path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        return Directory.Exists(path) && Directory.ResolveLinkTarget(path, returnFinalTarget: true) is { } target
+            ? Path.TrimEndingDirectorySeparator(target.FullName)
+            : path;
+    }
+
     private static ModelPool Open(string location, string pretrained, IEnumerable<KeyValuePair<string, string>> experts)
     {
         var opened = new List<IDisposable>();
@@ -118,7 +141,9 @@ public sealed class ModelPool : IDisposable
                     throw new SmileException($"Two experts are named {name}: {models.Find(other => other.Name == name)!.Location} and {path}.");
                 }
 
-                models.Add(new FullExpert(name, HuggingFaceFolder.Open(path)));
+                models.Add(PeftAdapter.IsAdapter(path)
+                    ? new AdapterExpert(name, PeftAdapter.Open(path), folder)
+                    : new FullExpert(name, HuggingFaceFolder.Open(path)));
                 opened.Add(models[^1]);
             }
 

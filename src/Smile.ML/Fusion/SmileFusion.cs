@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute.Cpu;
+using Smile.ML.Fusion.Merging;
 using Smile.ML.LinearAlgebra;
 using Smile.ML.Networks;
 using Smile.ML.Routing;
@@ -17,6 +18,9 @@ public sealed class SmileFusion
 {
     /// <summary>FusionBench takes a delta as zero when every element is within this.</summary>
     private const float FusionBenchZero = 1e-8f;
+
+    // Where no limit is given. Layers too large to be worked on side by side within it keep all threads busy one by one.
+    private const long AmpleMemory = 1L << 30;
 
     private readonly SmileFusionOptions _options;
 
@@ -50,6 +54,7 @@ public sealed class SmileFusion
         long start = Stopwatch.GetTimestamp();
         _options.Validate(pool.Experts.Count);
         NetworkManifest manifest = pool.Check();
+        pool.RequireOutside(outputFolder);
         var keep = new LayerPatterns(_options.Keep, manifest);
 
         using var threads = new WorkerPool(_options.Threads ?? Environment.ProcessorCount);
@@ -76,7 +81,7 @@ public sealed class SmileFusion
             progress?.Report(new FusionProgress(upscaled.Count + kept.Count, manifest.LinearLayers.Count, layer.Name));
         }
 
-        WriteShared(pool, upscaled, kept.Keys, output, cancellation);
+        WriteShared(pool, manifest, kept.ContainsKey, output, cancellation);
         writer.SetConfig(FusedConfig(pool));
         cancellation.ThrowIfCancellationRequested();
         writer.Commit();
@@ -121,17 +126,12 @@ public sealed class SmileFusion
         var work = new FactorizeExperts(this, pool, layer, threads, factors, cancellation);
         try
         {
-            // Many experts share the threads out; few leave them to each decomposition.
-            if (factors.Length >= threads.Threads && AtOnce(layer, threads.Threads) == threads.Threads)
+            // Full rounds of one expert a thread; those left over get all threads for each decomposition.
+            int shared = AtOnce(pool, layer, threads.Threads) == threads.Threads ? factors.Length - (factors.Length % threads.Threads) : 0;
+            threads.For(shared, ref work);
+            for (int e = shared; e < factors.Length; e++)
             {
-                threads.For(factors.Length, ref work);
-            }
-            else
-            {
-                for (int e = 0; e < factors.Length; e++)
-                {
-                    work.Execute(e);
-                }
+                work.Execute(e);
             }
         }
         catch
@@ -143,31 +143,35 @@ public sealed class SmileFusion
         return factors;
     }
 
-    /// <summary>How many experts of a layer the memory limit lets be worked on at once.</summary>
-    /// <exception cref="SmileException">Not even one.</exception>
-    private int AtOnce(LinearLayerInfo layer, int threads)
+    /// <summary>How many experts of a layer to work on at once, within the memory limit.</summary>
+    /// <exception cref="SmileException">The limit doesn't suffice for one.</exception>
+    private int AtOnce(ModelPool pool, LinearLayerInfo layer, int threads)
     {
-        if (_options.MaxMemory is not { } limit)
-        {
-            return threads;
-        }
-
-        // A delta, the packed copies of it and its transpose that the decomposition multiplies by, and the blocks of its basis.
         long weight = (long)layer.Outputs * layer.Inputs * sizeof(float);
-        long basis = 8L * Math.Max(_options.ExpertRank ?? 0, _options.RouterRank) * (layer.Outputs + layer.Inputs) * sizeof(float);
-        long needed = (3 * weight) + basis;
-        return needed <= limit
-            ? (int)Math.Min(threads, limit / needed)
-            : throw new SmileException(
-                $"MaxMemory is {limit} bytes; one expert of {layer.Name} [{layer.Outputs}, {layer.Inputs}] takes about {needed}.");
+        (int rank, _) = Ranks(layer);
+
+        // All experts' singular vectors stay until the layer is written; a dense expert's delta is formed again then.
+        long results = (pool.Experts.Count + 1L) * rank * ((long)layer.Outputs + layer.Inputs) * sizeof(float);
+        long each = pool.Experts.Max(expert => expert.WorkingBytes(layer, rank));
+        long needed = results + Math.Max(each, _options.ExpertRank is null ? weight : 0);
+        return needed > _options.MaxMemory
+            ? throw new SmileException(
+                $"MaxMemory is {_options.MaxMemory} bytes; one expert of {layer.Name} [{layer.Outputs}, {layer.Inputs}] takes about {needed}.")
+            : (int)Math.Clamp(((_options.MaxMemory ?? AmpleMemory) - results) / Math.Max(each, 1), 1, threads);
+    }
+
+    /// <summary>The singular triplets to compute of a layer's deltas, and those that the router takes.</summary>
+    private (int Rank, int RouterRank) Ranks(LinearLayerInfo layer)
+    {
+        int smaller = Math.Min(layer.Outputs, layer.Inputs);
+        int routerRank = Math.Min(_options.RouterRank, smaller);
+        return (Math.Max(Math.Min(_options.ExpertRank ?? 0, smaller), routerRank), routerRank);
     }
 
     private LayerFactors? FactorizeExpert(Expert expert, ModelPool pool, LinearLayerInfo layer, WorkerPool threads)
     {
-        int smaller = Math.Min(layer.Outputs, layer.Inputs);
-        int routerRank = Math.Min(_options.RouterRank, smaller);
-        int rank = Math.Max(Math.Min(_options.ExpertRank ?? 0, smaller), routerRank);
-        using WeightDelta delta = expert.ReadDelta(pool.Pretrained, layer);
+        (int rank, int routerRank) = Ranks(layer);
+        using WeightDelta delta = expert.ReadDelta(pool.Pretrained, layer, threads);
         if (delta.Magnitude <= (FollowsFusionBench ? FusionBenchZero : 0))
         {
             return null;
@@ -180,7 +184,7 @@ public sealed class SmileFusion
         ModelPool pool, LinearLayerInfo layer, LayerFactors?[] factors, float[]?[] biases, bool routed, FusedTensorWriter output)
     {
         var names = new RoutedLayerNames(layer.Name);
-        output.Copy(pool.Pretrained, $"{layer.Name}.weight", names.SharedWeight);
+        output.Copy(pool.Pretrained, layer.WeightName, names.SharedWeight);
         if (layer.HasBias)
         {
             output.Copy(pool.Pretrained, $"{layer.Name}.bias", names.SharedBias);
@@ -241,24 +245,37 @@ public sealed class SmileFusion
 
     /// <summary>Writes everything that is not part of an upscaled layer.</summary>
     private void WriteShared(
-        ModelPool pool, IEnumerable<string> upscaled, IEnumerable<string> kept, FusedTensorWriter output, CancellationToken cancellation)
+        ModelPool pool, NetworkManifest manifest, Predicate<string> isKept, FusedTensorWriter output, CancellationToken cancellation)
     {
-        HashSet<string> written = [.. upscaled.SelectMany(layer => new[] { $"{layer}.weight", $"{layer}.bias" })];
-        HashSet<string> linear = [.. kept.SelectMany(layer => new[] { $"{layer}.weight", $"{layer}.bias" })];
+        // Where a tied layer's own name holds a weight after all, it counts for nothing.
+        HashSet<string> left = [.. Names(manifest.LinearLayers.Where(layer => layer.IsTied || !isKept(layer.Name)))];
+        HashSet<string> kept = [.. Names(manifest.LinearLayers.Where(layer => isKept(layer.Name)))];
         HashSet<string> parents = [.. pool.Pretrained.Tensors.Keys.Select(Module).SelectMany(Ancestors)];
-        using var average = new AverageTensors(pool);
-        foreach (TensorInfo tensor in pool.Pretrained.Tensors.Values.Where(tensor => !written.Contains(tensor.Name)))
+        using ITensorSource average = new SimpleAverage().Merge(pool, manifest, _options.Threads, cancellation);
+        foreach (TensorInfo tensor in pool.Pretrained.Tensors.Values.Where(tensor => !left.Contains(tensor.Name)))
         {
             cancellation.ThrowIfCancellationRequested();
-            bool averaged = tensor.Type.IsFloatingPoint() && !linear.Contains(tensor.Name) && _options.Shared switch
+            bool averaged = tensor.Type.IsFloatingPoint() && !kept.Contains(tensor.Name) && _options.Shared switch
             {
                 SharedParameters.Average => true,
                 SharedParameters.AverageLeaves => !parents.Contains(Module(tensor.Name)),
                 _ => false,
             };
             output.Copy(averaged ? average : pool.Pretrained, tensor.Name, tensor.Name);
+            if (averaged)
+            {
+                // The table moves away from the layer that is tied to it and stays: they part.
+                foreach (LinearLayerInfo layer in manifest.LinearLayers.Where(l => l.IsTied && l.WeightName == tensor.Name && isKept(l.Name)))
+                {
+                    output.Copy(pool.Pretrained, tensor.Name, $"{layer.Name}.weight");
+                }
+            }
         }
     }
+
+    /// <summary>The tensors that layers have under their own names.</summary>
+    private static IEnumerable<string> Names(IEnumerable<LinearLayerInfo> layers)
+        => layers.SelectMany(layer => new[] { $"{layer.Name}.weight", $"{layer.Name}.bias" });
 
     /// <summary>Every tensor that may be written, with its largest shape: what room the files' headers need.</summary>
     private IEnumerable<TensorInfo> LargestOutput(ModelPool pool, NetworkManifest manifest)
@@ -268,6 +285,11 @@ public sealed class SmileFusion
             var names = new RoutedLayerNames(layer.Name);
             long rank = Math.Min(_options.ExpertRank ?? int.MaxValue, Math.Min(layer.Outputs, layer.Inputs));
             yield return new TensorInfo(names.SharedWeight, TensorType.F32, [layer.Outputs, layer.Inputs]);
+            if (layer.IsTied)
+            {
+                yield return new TensorInfo($"{layer.Name}.weight", TensorType.F32, [layer.Outputs, layer.Inputs]);
+            }
+
             yield return new TensorInfo(names.SharedBias, TensorType.F32, [layer.Outputs]);
             yield return new TensorInfo(names.Gate, TensorType.F32, [(long)pool.Experts.Count * _options.RouterRank, layer.Inputs]);
             for (int e = 0; e < pool.Experts.Count; e++)
@@ -298,12 +320,7 @@ public sealed class SmileFusion
         };
         if (_options.Precision != StoredPrecision.Keep)
         {
-            changes["torch_dtype"] = _options.Precision switch
-            {
-                StoredPrecision.BF16 => "bfloat16",
-                StoredPrecision.F16 => "float16",
-                _ => "float32",
-            };
+            changes["torch_dtype"] = _options.Precision.TorchName();
         }
 
         return config.With(changes);

@@ -1,6 +1,8 @@
+using System.Runtime.CompilerServices;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Networks;
+using Smile.ML.Networks.Generation;
 using Smile.ML.Routing;
 
 namespace Smile.ML.Fusion;
@@ -23,6 +25,9 @@ public sealed class SmileModel : IDisposable
     /// <summary>Gets what it gives, the output that serves as a sample's embedding first.</summary>
     public IReadOnlyList<NetworkPort> Outputs => _network.Outputs;
 
+    /// <summary>Gets a value indicating whether the model predicts tokens and can continue sequences.</summary>
+    public bool CanGenerate => _network is IGenerativeNetwork;
+
     /// <summary>Gets the device that it runs on.</summary>
     public string Device => _backend.Name;
 
@@ -38,8 +43,34 @@ public sealed class SmileModel : IDisposable
     /// <exception cref="SmileException">The folder holds no readable checkpoint, or one of an unsupported architecture.</exception>
     public static SmileModel Load(string folder, ComputeOptions? options = null)
     {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        if (PeftAdapter.IsAdapter(folder))
+        {
+            throw new SmileException($"{folder}: is an adapter, which runs only together with the model that it was trained on; expected that base as well.");
+        }
+
         using HuggingFaceFolder source = HuggingFaceFolder.Open(folder);
         return Load(source.Config, source, options);
+    }
+
+    /// <summary>Loads a PEFT LoRA adapter merged into the model that it was trained on; neither folder is changed.</summary>
+    /// <param name="folder">The adapter's folder.</param>
+    /// <param name="baseFolder">The base model's folder.</param>
+    /// <param name="options">Where to run it; the CPU where null.</param>
+    /// <exception cref="SmileException">
+    /// A folder is not readable, the adapter is of an unsupported kind, it doesn't fit the base, or the base is itself a fused model.
+    /// </exception>
+    public static SmileModel LoadAdapter(string folder, string baseFolder, ComputeOptions? options = null)
+    {
+        using HuggingFaceFolder source = HuggingFaceFolder.Open(baseFolder);
+        if (Architectures.IsFused(source.Config))
+        {
+            throw new SmileException($"{baseFolder}: is a fused model ({source.Config.ModelType}); expected the plain one that the adapter was trained on.");
+        }
+
+        using PeftAdapter adapter = PeftAdapter.Open(folder);
+        var merged = AdaptedTensors.Merge(adapter, source, NetworkManifest.Read(source.Config, source), $"Adapter {folder}");
+        return Load(source.Config, merged, options);
     }
 
     /// <summary>Loads a model from a configuration and its weights.</summary>
@@ -93,15 +124,75 @@ public sealed class SmileModel : IDisposable
             throw new SmileException($"The model has no output {unknown}; it gives {string.Join(", ", Outputs.Select(port => port.Name))}.");
         }
 
-        _lifetime.EnterReadLock();
-        try
+        return WhileAlive(() => _network.Forward(new ForwardPass(_backend, observer, cancellation), inputs, wanted));
+    }
+
+    /// <summary>Continues a batch of sequences.</summary>
+    /// <param name="inputs">
+    /// The inputs by name, batch first, shaped as <see cref="Inputs"/> says. Where <c>attention_mask</c> is 0 there is padding, on either
+    /// side: each sequence is continued as if it were alone and without padding.
+    /// </param>
+    /// <param name="options">How to choose tokens and when to end; the defaults where null.</param>
+    /// <param name="cancellation">Ends the generation between layers.</param>
+    /// <returns>
+    /// The new tokens, I64 [batch, tokens of the longest continuation]; the prompts are not part of it. Behind a sequence's end stands
+    /// <see cref="GenerationOptions.PadToken"/>.
+    /// </returns>
+    /// <exception cref="SmileException">
+    /// The model doesn't generate, an input is missing or of another shape or type, or an option is out of range.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The generation was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public HostTensor Generate(
+        IReadOnlyDictionary<string, HostTensor> inputs, GenerationOptions? options = null, CancellationToken cancellation = default)
+    {
+        options ??= new GenerationOptions();
+        var pass = new ForwardPass(_backend, Cancellation: cancellation);
+        using TokenGenerator generator = StartGeneration(pass, inputs, options);
+        var rounds = new List<IReadOnlyList<GeneratedToken>>();
+        while (!generator.IsFinished)
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            return _network.Forward(new ForwardPass(_backend, observer, cancellation), inputs, wanted);
+            rounds.Add(WhileAlive(() => generator.Next(pass)));
         }
-        finally
+
+        var tokens = new long[generator.Batch * rounds.Count];
+        Array.Fill(tokens, options.PadToken);
+        foreach (GeneratedToken token in rounds.SelectMany(round => round))
         {
-            _lifetime.ExitReadLock();
+            tokens[(token.Sequence * rounds.Count) + token.Position] = token.Id;
+        }
+
+        return HostTensor.FromIntegers([generator.Batch, rounds.Count], tokens);
+    }
+
+    /// <summary>
+    /// Continues a batch of sequences, giving each token as soon as it is known. The computation runs on the thread pool, and only as far
+    /// as the caller enumerates.
+    /// </summary>
+    /// <param name="inputs">As for <see cref="Generate"/>.</param>
+    /// <param name="options">How to choose tokens and when to end; the defaults where null.</param>
+    /// <param name="cancellation">Ends the generation between layers.</param>
+    /// <returns>The new tokens: one of each sequence that has not ended, in the order of the sequences, then the next of each.</returns>
+    /// <exception cref="SmileException">
+    /// The model doesn't generate, an input is missing or of another shape or type, or an option is out of range.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The generation was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    public async IAsyncEnumerable<GeneratedToken> GenerateAsync(
+        IReadOnlyDictionary<string, HostTensor> inputs,
+        GenerationOptions? options = null,
+        [EnumeratorCancellation] CancellationToken cancellation = default)
+    {
+        options ??= new GenerationOptions();
+        var pass = new ForwardPass(_backend, Cancellation: cancellation);
+        using TokenGenerator generator = await Task.Run(() => StartGeneration(pass, inputs, options), cancellation).ConfigureAwait(false);
+        while (!generator.IsFinished)
+        {
+            IReadOnlyList<GeneratedToken> round = await Task.Run(() => WhileAlive(() => generator.Next(pass)), cancellation).ConfigureAwait(false);
+            foreach (GeneratedToken token in round)
+            {
+                yield return token;
+            }
         }
     }
 
@@ -128,6 +219,34 @@ public sealed class SmileModel : IDisposable
         owned.ForEach(part => part.Dispose());
         owned.Clear();
         backend.Dispose();
+    }
+
+    private TokenGenerator StartGeneration(ForwardPass pass, IReadOnlyDictionary<string, HostTensor> inputs, GenerationOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        options.Validate();
+        if (_network is not IGenerativeNetwork network)
+        {
+            throw new SmileException("The model predicts no tokens; expected a language model.");
+        }
+
+        Check(inputs);
+        return WhileAlive(() => new TokenGenerator(network.Start(pass, inputs), options, network.EndTokens));
+    }
+
+    /// <summary>Computes something while nobody can dispose the model.</summary>
+    private TResult WhileAlive<TResult>(Func<TResult> compute)
+    {
+        _lifetime.EnterReadLock();
+        try
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return compute();
+        }
+        finally
+        {
+            _lifetime.ExitReadLock();
+        }
     }
 
     private void Check(IReadOnlyDictionary<string, HostTensor> inputs)

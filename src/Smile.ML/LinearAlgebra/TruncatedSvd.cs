@@ -50,6 +50,35 @@ internal sealed class TruncatedSvd : IDisposable
     /// </remarks>
     public static double RelativeTolerance(int rows, int columns) => Math.Sqrt(Math.Max(rows, columns)) / (1 << 23);
 
+    /// <summary>Estimates from above the memory that <see cref="Compute"/> takes beside the matrix, its result included.</summary>
+    /// <param name="rows">The matrix's rows.</param>
+    /// <param name="columns">The matrix's columns.</param>
+    /// <param name="rank">The most singular values to return.</param>
+    /// <returns>Bytes.</returns>
+    public static long WorkingBytes(int rows, int columns, int rank)
+    {
+        int smaller = Math.Min(rows, columns);
+        long elements = (long)rows * columns;
+        if (IsSolvedInFull(smaller, Math.Min(rank, smaller)))
+        {
+            // In float64 the columns, the left vectors, and rows and rotations as many and as long as the smaller dimension; a transpose
+            // in float32 while the columns are copied.
+            return (2 * elements * sizeof(double)) + (2L * smaller * smaller * sizeof(double)) + (elements * sizeof(float));
+        }
+
+        // The packed matrix, and the basis and its image: some fifteen blocks, twice over while they are enlarged.
+        long basis = Math.Min(smaller, 30L * Math.Max(16, (rank / 2) + 8));
+        return (elements + (2 * basis * ((long)rows + columns))) * sizeof(float);
+    }
+
+    /// <summary>Estimates from above the memory that <see cref="OfProduct"/> takes beside the factors, its result included.</summary>
+    /// <param name="rows">The product's rows.</param>
+    /// <param name="columns">The product's columns.</param>
+    /// <param name="inner">The factors' common dimension.</param>
+    /// <returns>Bytes.</returns>
+    public static long WorkingBytesOfProduct(int rows, int columns, int inner)
+        => ((long)rows + columns + (4L * inner)) * inner * (2 * sizeof(double) + 2 * sizeof(float));
+
     /// <summary>Decomposes a matrix.</summary>
     /// <param name="a">The matrix [m, n].</param>
     /// <param name="rank">The most singular values to return.</param>
@@ -73,7 +102,7 @@ internal sealed class TruncatedSvd : IDisposable
         }
 
         double tolerance = RelativeTolerance(a.Rows, a.Columns);
-        if (smaller <= SmallDimension || wanted > NearlyFull * smaller)
+        if (IsSolvedInFull(smaller, wanted))
         {
             bool tall = a.Rows >= a.Columns;
             JacobiSvd svd = JacobiSvd.Compute(tall ? Columns(a) : Rows(a), Math.Max(a.Rows, a.Columns), wanted, pool);
@@ -140,6 +169,8 @@ internal sealed class TruncatedSvd : IDisposable
         LeftTransposed.Dispose();
         RightTransposed.Dispose();
     }
+
+    private static bool IsSolvedInFull(int smaller, int wanted) => smaller <= SmallDimension || wanted > NearlyFull * smaller;
 
     private static TruncatedSvd FromFloat64(
         double[] values, double[][] left, double[][] right, int rows, int columns, int wanted, bool keepNullSpace)

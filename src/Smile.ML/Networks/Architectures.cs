@@ -1,4 +1,7 @@
 using Smile.ML.Checkpoints;
+using Smile.ML.Networks.Decoders;
+using Smile.ML.Networks.EncoderDecoders;
+using Smile.ML.Networks.Encoders;
 
 namespace Smile.ML.Networks;
 
@@ -10,8 +13,17 @@ internal static class Architectures
 
     private static readonly IArchitecture[] All =
     [
+        new BertArchitecture(),
+        new ClipArchitecture(),
+        new ClipTextArchitecture(),
         new ClipVisionArchitecture(),
         new MultiLayerPerceptronArchitecture(),
+        new MistralArchitecture(),
+        new LlamaArchitecture(),
+        new Qwen2Architecture(),
+        new RobertaArchitecture(),
+        new T5Architecture(),
+        new VisionTransformerArchitecture(),
     ];
 
     /// <summary>Finds the architecture that a config asks for; a fused model's is its base's.</summary>

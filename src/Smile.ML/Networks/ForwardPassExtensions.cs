@@ -22,4 +22,12 @@ internal static class ForwardPassExtensions
         pass.Backend.Download(tensor, values);
         return HostTensor.FromFloats(shape.ToArray(), values);
     }
+
+    /// <summary>Copies rows of a matrix into a new one.</summary>
+    public static Tensor Gather(this ForwardPass pass, Tensor source, ReadOnlySpan<int> rows)
+    {
+        Tensor result = pass.Backend.Rent(rows.Length, source.Columns);
+        pass.Backend.GatherRows(source, rows, result);
+        return result;
+    }
 }

@@ -20,12 +20,16 @@ internal static class HiddenActivation
 
     /// <summary>Reads a nonlinearity from a config.</summary>
     /// <exception cref="SmileException">It names an unsupported one.</exception>
-    public static Activation Read(ModelConfig config, string key, string fallback)
-    {
-        string name = config.GetString(key, fallback);
-        return ByName.TryGetValue(name, out Activation activation)
+    public static Activation Read(ModelConfig config, string key, string fallback) => Parse(config, key, config.GetString(key, fallback));
+
+    /// <summary>Gets the nonlinearity of a name that a config's value gives.</summary>
+    /// <param name="config">The config.</param>
+    /// <param name="key">The value's key, for the error.</param>
+    /// <param name="name">The nonlinearity's name.</param>
+    /// <exception cref="SmileException">It is an unsupported one.</exception>
+    public static Activation Parse(ModelConfig config, string key, string name)
+        => ByName.TryGetValue(name, out Activation activation)
             ? activation
             : throw new SmileException(
-                $"{config.Location}: {key} is \"{name}\"; supported: {string.Join(", ", ByName.Keys.Order(StringComparer.Ordinal))}.");
-    }
+                $"{config.Location}: {key} asks for \"{name}\"; supported: {string.Join(", ", ByName.Keys.Order(StringComparer.Ordinal))}.");
 }

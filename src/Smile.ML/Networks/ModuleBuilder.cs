@@ -21,7 +21,17 @@ internal abstract class ModuleBuilder(ModelConfig config)
     /// <exception cref="SmileException">The checkpoint's layer is missing or of another shape.</exception>
     public abstract Linear Linear(string name, int outputs, int inputs, bool bias);
 
-    /// <summary>Gets a parameter that is not a linear layer's, as a matrix [first dimension, product of the others].</summary>
+    /// <summary>
+    /// Gets a linear layer without bias whose weight is another module's parameter. Fusing unties it: it then has a weight of its own.
+    /// </summary>
+    /// <param name="name">The layer's name.</param>
+    /// <param name="weight">The tensor that serves as its weight.</param>
+    /// <param name="outputs">Output features that the config asks for.</param>
+    /// <param name="inputs">Input features that the config asks for.</param>
+    /// <exception cref="SmileException">The tensor is missing or of another shape.</exception>
+    public abstract Linear TiedLinear(string name, string weight, int outputs, int inputs);
+
+    /// <summary>Gets a parameter that is not a linear layer's, as a matrix [product of the other dimensions, last dimension].</summary>
     /// <param name="name">The tensor's name.</param>
     /// <param name="shape">The shape that the config asks for. A vector becomes [1, length].</param>
     /// <exception cref="SmileException">The checkpoint's tensor is missing or of another shape.</exception>
@@ -33,6 +43,9 @@ internal abstract class ModuleBuilder(ModelConfig config)
     /// <param name="geometry">The patches.</param>
     /// <param name="bias">Whether the layer has a bias.</param>
     public abstract Linear PatchConvolution(string name, int outputs, PatchGeometry geometry, bool bias);
+
+    /// <summary>Gets a root-mean-square normalisation <c>name.weight</c>.</summary>
+    public RmsNorm RmsNorm(string name, int size, float epsilon) => new(Parameter($"{name}.weight", size), epsilon);
 
     /// <summary>Gets a layer normalisation <c>name.weight</c>, <c>name.bias</c>.</summary>
     public LayerNorm LayerNorm(string name, int size, float epsilon)

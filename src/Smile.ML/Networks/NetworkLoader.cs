@@ -43,17 +43,30 @@ internal sealed class NetworkLoader : ModuleBuilder
         throw LinearLayerInfoExtensions.Missing(_source, name, outputs, inputs);
     }
 
+    public override Linear TiedLinear(string name, string weight, int outputs, int inputs)
+    {
+        // A plain checkpoint's own copy of a tied weight, where an old file holds one, counts for nothing.
+        if (Architectures.IsFused(Config) && FindLinear(name) is not null)
+        {
+            return Linear(name, outputs, inputs, bias: false);
+        }
+
+        _source.Require(weight, outputs, inputs);
+        DenseWeights weights = _backend.LoadDense(outputs, inputs, _source.Rows(weight, inputs), null);
+        _owner.Add(weights);
+        return new DenseLinear(name, weights);
+    }
+
     public override Tensor Parameter(string name, params ReadOnlySpan<int> shape)
     {
         _source.Require(name, shape);
-        int rows = shape.Length > 1 ? shape[0] : 1;
-        int columns = shape.Length > 1 ? 1 : shape[0];
-        foreach (int dimension in shape[Math.Min(1, shape.Length)..])
+        int rows = 1;
+        foreach (int dimension in shape[..^1])
         {
-            columns = checked(columns * dimension);
+            rows = checked(rows * dimension);
         }
 
-        Tensor tensor = _backend.Rent(rows, columns);
+        Tensor tensor = _backend.Rent(rows, shape[^1]);
         _owner.Add(tensor);
         var values = new float[tensor.Length];
         _source.ReadFloats(name, 0, values);

@@ -20,12 +20,19 @@ internal sealed class NetworkManifest : ModuleBuilder
     /// <summary>Gets the names of the other parameters.</summary>
     public IReadOnlyList<string> Parameters => _parameters;
 
+    /// <summary>Gets what the network takes.</summary>
+    public IReadOnlyList<NetworkPort> Inputs { get; private set; } = [];
+
+    /// <summary>Gets what it gives.</summary>
+    public IReadOnlyList<NetworkPort> Outputs { get; private set; } = [];
+
     /// <summary>Reads the manifest of a plain (not fused) checkpoint, checking names and shapes.</summary>
     /// <exception cref="SmileException">The architecture is unknown, or config and tensors don't fit together.</exception>
     public static NetworkManifest Read(ModelConfig config, ITensorSource source)
     {
         var manifest = new NetworkManifest(config, source);
-        Architectures.Find(config).Build(manifest);
+        Network network = Architectures.Find(config).Build(manifest);
+        (manifest.Inputs, manifest.Outputs) = (network.Inputs, network.Outputs);
         return manifest;
     }
 
@@ -40,6 +47,13 @@ internal sealed class NetworkManifest : ModuleBuilder
             _source.Require($"{name}.bias", outputs);
         }
 
+        return new Recorded(name, outputs);
+    }
+
+    public override Linear TiedLinear(string name, string weight, int outputs, int inputs)
+    {
+        _source.Require(weight, outputs, inputs);
+        _linearLayers.Add(new LinearLayerInfo(name, outputs, inputs, HasBias: false) { WeightName = weight, IsTied = true });
         return new Recorded(name, outputs);
     }
 

@@ -47,6 +47,15 @@ public sealed class TaskHead
         }
     }
 
+    private TaskHead(string name, IReadOnlyList<string> classNames, float[] normalized, float scale)
+    {
+        Name = name;
+        ClassNames = classNames;
+        EmbeddingSize = normalized.Length / classNames.Count;
+        _scale = scale;
+        _classEmbeds = normalized;
+    }
+
     /// <summary>Gets the task's name.</summary>
     public string Name { get; }
 
@@ -55,6 +64,20 @@ public sealed class TaskHead
 
     /// <summary>Gets the length of the embeddings that the head takes.</summary>
     public int EmbeddingSize { get; }
+
+    /// <summary>Gets the normalised class embeddings [classes, embedding size], row-major.</summary>
+    internal ReadOnlySpan<float> ClassEmbeds => _classEmbeds;
+
+    /// <summary>Gets the factor on the cosines.</summary>
+    internal float Scale => _scale;
+
+    /// <summary>Makes a head again of what another had, its class embeddings bit by bit: normalising twice may change the last one.</summary>
+    /// <exception cref="SmileException">The sizes don't fit together, or a value is not finite.</exception>
+    internal static TaskHead Restore(string name, IReadOnlyList<string> classNames, float[] classEmbeds, float scale)
+    {
+        var check = new TaskHead(name, classNames, classEmbeds.AsSpan(), scale);
+        return new TaskHead(check.Name, check.ClassNames, classEmbeds, scale);
+    }
 
     /// <summary>
     /// Loads a head named as its file from <c>class_embeds</c> [classes, embedding size] and <c>logit_scale</c> [1]. The file's metadata

@@ -35,6 +35,9 @@ public sealed class ModelConfigTests
     {
         Assert.IsFalse(Config.Has("nothing"));
         Assert.IsFalse(Config.Has("missing"));
+        Assert.IsTrue(Config.IsNull("nothing"));
+        Assert.IsFalse(Config.IsNull("missing"));
+        Assert.IsFalse(Config.IsNull("sizes"));
         Assert.IsTrue(Config.Has("sizes"));
         Assert.AreEqual(7, Config.GetInt32("nothing", 7));
         Assert.AreEqual(0.5, Config.GetDouble("nothing", 0.5));

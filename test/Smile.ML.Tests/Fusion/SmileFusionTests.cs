@@ -144,7 +144,7 @@ public sealed class SmileFusionTests
         new SmileFusion(options).Fuse(pool, folder["one"]);
         options.Threads = 3;
         new SmileFusion(options).Fuse(pool, folder["three"]);
-        options.MaxMemory = 1_200_000;
+        options.MaxMemory = 2_500_000;
         new SmileFusion(options).Fuse(pool, folder["little"]);
         byte[] expected = File.ReadAllBytes(Path.Combine(folder["one"], "model.safetensors"));
         CollectionAssert.AreEqual(expected, File.ReadAllBytes(Path.Combine(folder["three"], "model.safetensors")));
@@ -230,6 +230,21 @@ public sealed class SmileFusionTests
         CollectionAssert.AreEqual(first, File.ReadAllBytes(Path.Combine(folder["fused"], "model.safetensors")));
         new SmileFusion(new SmileFusionOptions { ExpertRank = 1 }).Fuse(pool, folder["fused"], overwrite: true);
         CollectionAssert.AreNotEqual(first, File.ReadAllBytes(Path.Combine(folder["fused"], "model.safetensors")));
+    }
+
+    [TestMethod]
+    public void InputsAreNeverReplaced()
+    {
+        using var folder = new TemporaryFolder();
+        using ModelPool pool = ModelPool.Open(TestPool.WriteMlp(folder, 2, [6, 8]));
+        Directory.CreateSymbolicLink(folder["link"], Path.Combine(folder["pool"], "b"));
+        foreach (string output in new[] { folder["pool"], Path.Combine(folder["pool"], "a"), Path.Combine(folder["pool"], "_pretrained_") + "/", folder.Path, folder["link"] })
+        {
+            SmileException exception = Assert.ThrowsExactly<SmileException>(() => new SmileFusion().Fuse(pool, output, overwrite: true));
+            StringAssert.Contains(exception.Message, "a model that is read");
+        }
+
+        new SmileFusion().Fuse(pool, Path.Combine(folder["pool"], "fused"), overwrite: true);
     }
 
     private static ModelPool Pool(TemporaryFolder folder, params string[] experts)

@@ -308,9 +308,10 @@ public sealed class TruncatedSvdTests
                 for (int j = 0; j <= i; j++)
                 {
                     double product = 0;
-                    for (int k = 0; k < vectors.Columns; k++)
+                    ReadOnlySpan<float> x = vectors.Row(i), y = vectors.Row(j);
+                    for (int k = 0; k < x.Length; k++)
                     {
-                        product += (double)vectors.Row(i)[k] * vectors.Row(j)[k];
+                        product += (double)x[k] * y[k];
                     }
 
                     Assert.AreEqual(i == j ? 1 : 0, product, 1e-6, $"vectors {i} and {j}");

@@ -145,6 +145,6 @@ public sealed class RoutedLinearTests
             => [.. Enumerable.Range(0, matrix.Length / x.Length).Select(row => x.Select((v, i) => v * matrix[(row * x.Length) + i]).Sum())];
 
         private static RowReader? Rows(float[]? matrix, int columns)
-            => matrix is null ? null : (row, destination) => matrix.AsSpan(row * columns, columns).CopyTo(destination);
+            => matrix is null ? null : (row, destination) => matrix.AsSpan(row * columns, destination.Length).CopyTo(destination);
     }
 }

@@ -37,6 +37,47 @@ public sealed class SmileCommandTests
     }
 
     [TestMethod]
+    public void MergesIntoAPlainModel()
+    {
+        using var folder = new TemporaryFolder();
+        string pool = TestPool.WriteClip(folder, 3);
+        (int code, string output, _) = Run("merge", "--method", "ties", "--set", "keep=0.5", "--set", "merge=mean", "--pool", pool, "--output", folder["merged"], "--dtype", "bf16");
+        Assert.AreEqual(0, code, output);
+        StringAssert.Contains(output, "Merged 3 experts by ties keep=0.5 merge=mean scale=0.3: a, b, c");
+        using JsonDocument summary = JsonDocument.Parse(Run("inspect", folder["merged"], "--json").Output);
+        Assert.AreEqual("clip_vision_model", summary.RootElement.GetProperty("modelType").GetString());
+        Assert.AreEqual(0, summary.RootElement.GetProperty("experts").GetInt32());
+
+        using JsonDocument list = JsonDocument.Parse(Run("merge", "--list", "--json").Output);
+        JsonElement ties = list.RootElement.EnumerateArray().Single(method => method.GetProperty("name").GetString() == "ties");
+        Assert.AreEqual("a number in (0, 1]", ties.GetProperty("parameters")[0].GetProperty("expected").GetString());
+        StringAssert.Contains(Run("merge", "--list").Output, "keep=0.2");
+    }
+
+    [TestMethod]
+    public void RunsAndInspectsAnAdapterAndFusesItWithAModel()
+    {
+        using var folder = new TemporaryFolder();
+        string pool = TestPool.WriteMlp(folder, 1, [6, 8, 5]), pretrained = Path.Combine(pool, "_pretrained_");
+        string adapter = TestAdapter.Write(folder["adapter"], TestAdapter.Config(), TestAdapter.MlpFactors(1, 2, 6, 8, 5));
+        TensorFile.Write(folder["in.safetensors"], new Dictionary<string, HostTensor> { ["x"] = TestPool.Gaussian(new Random(2), 1, 4, 6) });
+        Assert.AreEqual(0, Run("run", "--model", adapter, "--base", pretrained, "--inputs", folder["in.safetensors"], "--outputs", folder["out.safetensors"]).Code);
+        CollectionAssert.AreEqual(new long[] { 4, 5 }, TensorFile.Read(folder["out.safetensors"])["output"].Shape.ToArray());
+        (int code, _, string error) = Run("run", "--model", adapter, "--inputs", folder["in.safetensors"], "--outputs", folder["other.safetensors"]);
+        Assert.AreEqual(1, code);
+        StringAssert.Contains(error, "expected that base as well");
+
+        StringAssert.Contains(Run("inspect", adapter).Output, "LoRA          2 modules, rank 2");
+        using JsonDocument summary = JsonDocument.Parse(Run("inspect", adapter, "--json").Output);
+        Assert.AreEqual(1.5, summary.RootElement.GetProperty("adaptedModules")[0].GetProperty("scale").GetDouble());
+
+        (code, string output, error) = Run(
+            "fuse", "--pretrained", pretrained, "--expert", $"lora={adapter}", "--expert", $"full={Path.Combine(pool, "a")}", "--output", folder["fused"]);
+        Assert.AreEqual(0, code, error);
+        StringAssert.Contains(output, "Fused 2 experts: lora, full");
+    }
+
+    [TestMethod]
     public void EvaluatesAPoolAndAModel()
     {
         using var folder = new TemporaryFolder();
@@ -50,7 +91,8 @@ public sealed class SmileCommandTests
             HostTensor classes = TestPool.Gaussian(random, 1, 4, 12);
             TensorFile.Write(Path.Combine(pool, "heads", $"{task}.safetensors"), new Dictionary<string, HostTensor>
             {
-                ["class_embeds"] = classes, ["logit_scale"] = HostTensor.FromFloats([1], [20]),
+                ["class_embeds"] = classes,
+                ["logit_scale"] = HostTensor.FromFloats([1], [20]),
             });
 
             // The labels are what the task's own expert says, so that it scores 100 on its own task.
@@ -67,7 +109,8 @@ public sealed class SmileCommandTests
 
             TensorFile.Write(Path.Combine(pool, "data", $"{task}_test.safetensors"), new Dictionary<string, HostTensor>
             {
-                ["images"] = images, ["labels"] = HostTensor.FromIntegers([20], labels),
+                ["images"] = images,
+                ["labels"] = HostTensor.FromIntegers([20], labels),
             });
         }
 
@@ -100,9 +143,15 @@ public sealed class SmileCommandTests
             (2, "NAME=DIR", ["fuse", "--pretrained", pool, "--expert", "a", "--output", folder["x"]]),
             (2, "--pool", ["fuse", "--output", folder["x"]]),
             (2, "unknown", ["unknown"]),
+            (2, "--method NAME", ["merge", "--pool", pool, "--output", folder["x"]]),
+            (2, "there are simple-average, ", ["merge", "--method", "mean", "--pool", pool, "--output", folder["x"]]),
+            (2, "ties: keep is 2", ["merge", "--method", "ties", "--set", "keep=2", "--pool", pool, "--output", folder["x"]]),
+            (2, "--output", ["merge", "--method", "ties", "--pool", pool]),
+            (2, "--merge needs --pool", ["eval", "--model", pool, "--merge", "ties"]),
             (1, "3", ["fuse", "--pool", pool, "--output", folder["x"], "--experts-per-token", "3"]),
+            (1, "3 experts or more", ["merge", "--method", "consensus", "--set", "agreement=3", "--pool", pool, "--output", folder["x"]]),
             (1, "no such folder", ["fuse", "--pool", folder["nowhere"], "--output", folder["x"]]),
-            (1, "model.safetensors", ["run", "--model", folder["pool"], "--inputs", folder["i"], "--outputs", folder["o"]]),
+            (1, "no such file", ["run", "--model", folder["pool"], "--inputs", folder["i"], "--outputs", folder["o"]]),
             (1, "Device is \"tpu\"", ["run", "--model", Path.Combine(pool, "a"), "--inputs", Path.Combine(pool, "a", "model.safetensors"), "--outputs", folder["o"], "--device", "tpu"]),
             (1, "Input x is missing", ["run", "--model", Path.Combine(pool, "a"), "--inputs", Path.Combine(pool, "a", "model.safetensors"), "--outputs", folder["o"]]),
         ];

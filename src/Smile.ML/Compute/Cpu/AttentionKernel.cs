@@ -10,7 +10,6 @@ internal readonly unsafe struct AttentionKernel(
     TensorCache cache, float* queries, float* keys, float* values, AttentionShape shape, float* result) : IParallelWork
 {
     private readonly int _group = shape.Heads / shape.KeyValueHeads;
-    private readonly int _keyPadding = (shape.KeyTokens + VectorMath.Lanes - 1) / VectorMath.Lanes * VectorMath.Lanes;
 
     /// <summary>Gets the number of tasks.</summary>
     public int Count => shape.Batch * shape.KeyValueHeads;
@@ -22,47 +21,64 @@ internal readonly unsafe struct AttentionKernel(
         int width = shape.HeadSize;
         nint keyStride = (nint)shape.KeyValueHeads * width;
         nint queryStride = (nint)shape.Heads * width;
-        float* k = keys + (sequence * shape.KeyTokens * keyStride) + (keyHead * width);
-        float* v = values + (sequence * shape.KeyTokens * keyStride) + (keyHead * width);
+        KeyRange seen = Seen(sequence);
+        nint firstKey = ((nint)sequence * (shape.KeyStride > 0 ? shape.KeyStride : shape.KeyTokens)) + seen.Start;
+        float* k = keys + (firstKey * keyStride) + (keyHead * width);
+        float* v = values + (firstKey * keyStride) + (keyHead * width);
 
-        using CpuTensor transposed = cache.Rent(width, _keyPadding);
-        using CpuTensor scores = cache.Rent(1, _keyPadding);
-        Transpose(k, keyStride, transposed.Pointer);
+        using CpuTensor transposed = cache.Rent(width, seen.Padded);
+        using CpuTensor scores = cache.Rent(1, seen.Padded);
+        Transpose(k, keyStride, seen, transposed.Pointer);
         for (int head = keyHead * _group; head < (keyHead + 1) * _group; head++)
         {
             for (int i = 0; i < shape.QueryTokens; i++)
             {
                 nint offset = (((nint)sequence * shape.QueryTokens) + i) * queryStride + (head * width);
-                Score(queries + offset, transposed.Pointer, scores.Pointer);
-                Mask(scores.Pointer, sequence, head, i);
-                float sum = Softmax(scores.Pointer);
-                Mix(scores.Pointer, v, keyStride, 1f / sum, result + offset);
+                Score(queries + offset, transposed.Pointer, seen, scores.Pointer);
+                Mask(scores.Pointer, sequence, head, i, seen);
+                float sum = Softmax(scores.Pointer, seen.Padded);
+                Mix(scores.Pointer, v, keyStride, seen.Count, 1f / sum, result + offset);
             }
         }
     }
 
-    private void Transpose(float* k, nint stride, float* transposed)
+    /// <summary>The keys that any query of a sequence sees. They begin at a whole register, so that each keeps its lane in every sum.</summary>
+    private KeyRange Seen(int sequence)
     {
-        for (int c = 0; c < shape.HeadSize; c++)
-        {
-            float* row = transposed + ((nint)c * _keyPadding);
-            for (int j = 0; j < shape.KeyTokens; j++)
-            {
-                row[j] = k[(j * stride) + c];
-            }
+        int end = shape.KeyCounts is { } counts ? counts[sequence] : shape.KeyTokens;
+        int first = shape.Causal && shape.Window > 0 ? Math.Max(0, end - shape.QueryTokens - shape.Window + 1) : 0;
+        int start = first / VectorMath.Lanes * VectorMath.Lanes;
+        return new KeyRange(start, end - start);
+    }
 
-            new Span<float>(row + shape.KeyTokens, _keyPadding - shape.KeyTokens).Clear();
+    /// <summary>Transposes the keys, a register's worth of them at a time: whole cache lines are written.</summary>
+    private void Transpose(float* k, nint stride, KeyRange seen, float* transposed)
+    {
+        for (int first = 0; first < seen.Padded; first += VectorMath.Lanes)
+        {
+            int count = Math.Min(VectorMath.Lanes, seen.Count - first);
+            float* from = k + (first * stride);
+            float* to = transposed + first;
+            for (int c = 0; c < shape.HeadSize; c++, to += seen.Padded)
+            {
+                for (int j = 0; j < count; j++)
+                {
+                    to[j] = from[(j * stride) + c];
+                }
+
+                new Span<float>(to + count, VectorMath.Lanes - count).Clear();
+            }
         }
     }
 
-    private void Score(float* query, float* transposed, float* scores)
+    private void Score(float* query, float* transposed, KeyRange seen, float* scores)
     {
         Vector512<float> scale = Vector512.Create(shape.Scale);
-        for (int j = 0; j < _keyPadding; j += VectorMath.Lanes)
+        for (int j = 0; j < seen.Padded; j += VectorMath.Lanes)
         {
             Vector512<float> sum = default;
             float* column = transposed + j;
-            for (int c = 0; c < shape.HeadSize; c++, column += _keyPadding)
+            for (int c = 0; c < shape.HeadSize; c++, column += seen.Padded)
             {
                 sum = Vector512.FusedMultiplyAdd(Vector512.Create(query[c]), Vector512.Load(column), sum);
             }
@@ -72,12 +88,12 @@ internal readonly unsafe struct AttentionKernel(
     }
 
     /// <summary>Adds the bias and sets what the query may not see to minus infinity.</summary>
-    private void Mask(float* scores, int sequence, int head, int query)
+    private void Mask(float* scores, int sequence, int head, int query, KeyRange seen)
     {
         if (shape.Bias is CpuTensor bias)
         {
-            float* row = bias.RowPointer((head * shape.QueryTokens) + query);
-            for (int j = 0; j < shape.KeyTokens; j++)
+            float* row = bias.RowPointer((head * shape.QueryTokens) + query) + seen.Start;
+            for (int j = 0; j < seen.Count; j++)
             {
                 scores[j] += row[j];
             }
@@ -86,7 +102,7 @@ internal readonly unsafe struct AttentionKernel(
         if (shape.KeyMask is { } mask)
         {
             // Hugging Face adds the lowest float, not minus infinity: a row without any visible key then attends to all alike.
-            ReadOnlySpan<byte> visible = mask.AsSpan(sequence * shape.KeyTokens, shape.KeyTokens);
+            ReadOnlySpan<byte> visible = mask.AsSpan((sequence * shape.KeyTokens) + seen.Start, seen.Count);
             for (int j = 0; j < visible.Length; j++)
             {
                 if (visible[j] == 0)
@@ -96,10 +112,10 @@ internal readonly unsafe struct AttentionKernel(
             }
         }
 
-        int end = shape.KeyTokens;
+        int end = seen.Count;
         if (shape.Causal)
         {
-            int last = query + shape.KeyTokens - shape.QueryTokens;
+            int last = query + seen.Count - shape.QueryTokens;
             int first = shape.Window > 0 ? last - shape.Window + 1 : 0;
             end = last + 1;
             if (first > 0)
@@ -108,14 +124,14 @@ internal readonly unsafe struct AttentionKernel(
             }
         }
 
-        new Span<float>(scores + end, _keyPadding - end).Fill(float.NegativeInfinity);
+        new Span<float>(scores + end, seen.Padded - end).Fill(float.NegativeInfinity);
     }
 
     /// <summary>Replaces scores by e^(score - maximum) and returns their sum.</summary>
-    private float Softmax(float* scores)
+    private static float Softmax(float* scores, int count)
     {
         Vector512<float> highest = Vector512.Create(float.NegativeInfinity);
-        for (int j = 0; j < _keyPadding; j += VectorMath.Lanes)
+        for (int j = 0; j < count; j += VectorMath.Lanes)
         {
             highest = Vector512.Max(highest, Vector512.Load(scores + j));
         }
@@ -127,7 +143,7 @@ internal readonly unsafe struct AttentionKernel(
         }
 
         Vector512<float> sum = default;
-        for (int j = 0; j < _keyPadding; j += VectorMath.Lanes)
+        for (int j = 0; j < count; j += VectorMath.Lanes)
         {
             Vector512<float> e = VectorMath.Exp(Vector512.Load(scores + j) - Vector512.Create(maximum));
             e.Store(scores + j);
@@ -137,14 +153,14 @@ internal readonly unsafe struct AttentionKernel(
         return VectorMath.Sum(sum);
     }
 
-    private void Mix(float* weights, float* v, nint stride, float scale, float* output)
+    private void Mix(float* weights, float* v, nint stride, int keyCount, float scale, float* output)
     {
         for (int c = 0; c < shape.HeadSize; c += VectorMath.Lanes)
         {
             int count = shape.HeadSize - c;
             Vector512<float> sum = default;
             float* row = v + c;
-            for (int j = 0; j < shape.KeyTokens; j++, row += stride)
+            for (int j = 0; j < keyCount; j++, row += stride)
             {
                 // A key that may not be seen has weight 0; its value may be anything, NaN included.
                 if (weights[j] != 0)
@@ -155,5 +171,14 @@ internal readonly unsafe struct AttentionKernel(
 
             VectorMath.Store(sum * Vector512.Create(scale), output + c, count);
         }
+    }
+
+    /// <summary>Consecutive keys of a sequence.</summary>
+    /// <param name="Start">The first one.</param>
+    /// <param name="Count">How many they are.</param>
+    private readonly record struct KeyRange(int Start, int Count)
+    {
+        /// <summary>Gets the count rounded up to whole registers.</summary>
+        public int Padded => (Count + VectorMath.Lanes - 1) / VectorMath.Lanes * VectorMath.Lanes;
     }
 }

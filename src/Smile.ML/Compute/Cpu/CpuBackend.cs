@@ -105,6 +105,13 @@ internal sealed unsafe class CpuBackend : Backend
 
     public override void MultiplyElements(Tensor target, Tensor values) => Combine<ElementKernels.Product>(target, values);
 
+    public override void Rotate(Tensor values, Tensor angles)
+        => RowWork.Run(
+            _pool,
+            values.Rows,
+            values.Columns,
+            new RotaryKernel(Pointer(values), values.Columns / angles.Columns, Pointer(angles), angles.Columns, angles.Rows));
+
     public override void GatherRows(Tensor source, ReadOnlySpan<int> rows, Tensor result)
     {
         var (from, to) = ((CpuTensor)source, (CpuTensor)result);
@@ -120,6 +127,25 @@ internal sealed unsafe class CpuBackend : Backend
         for (int i = 0; i < rows.Length; i++)
         {
             from.Row(i % from.Rows).CopyTo(to.Row(rows[i]));
+        }
+    }
+
+    public override void SpreadDiagonals(Tensor table, ReadOnlySpan<int> rows, Tensor result)
+    {
+        var (from, to) = ((CpuTensor)table, (CpuTensor)result);
+        int queries = to.Rows / from.Columns;
+        Span<float> diagonals = new float[rows.Length];
+        for (int head = 0; head < from.Columns; head++)
+        {
+            for (int i = 0; i < rows.Length; i++)
+            {
+                diagonals[i] = from.Row(rows[i])[head];
+            }
+
+            for (int query = 0; query < queries; query++)
+            {
+                diagonals.Slice(queries - 1 - query, to.Columns).CopyTo(to.Row((head * queries) + query));
+            }
         }
     }
 
@@ -189,7 +215,7 @@ internal sealed unsafe class CpuBackend : Backend
 
     private readonly struct ReaderSource(RowReader reader) : IRowSource
     {
-        public void ReadRow(int row, Span<float> destination) => reader(row, destination);
+        public void ReadRows(int first, Span<float> destination) => reader(first, destination);
     }
 
     private readonly struct RouteRows(CpuTensor? gate, IRowRouter router, CpuRoutingDecision decision) : IRowOperation

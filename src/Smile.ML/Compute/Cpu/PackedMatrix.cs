@@ -72,7 +72,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <param name="pool">The threads to pack with.</param>
     /// <returns>The packed matrix.</returns>
     public static PackedMatrix FromRows(float* weight, int rows, int depth, nint stride, WorkerPool pool)
-        => FromRows(rows, depth, new MemoryRows(weight, stride), pool);
+        => FromRows(rows, depth, new MemoryRows(weight, depth, stride), pool);
 
     /// <summary>Packs B itself, row-major.</summary>
     /// <param name="b">B [depth, columns].</param>
@@ -98,10 +98,15 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _buffer.Dispose();
 
-    private readonly struct MemoryRows(float* start, nint stride) : IRowSource
+    private readonly struct MemoryRows(float* start, int depth, nint stride) : IRowSource
     {
-        public void ReadRow(int row, Span<float> destination)
-            => new ReadOnlySpan<float>(start + row * stride, destination.Length).CopyTo(destination);
+        public void ReadRows(int first, Span<float> destination)
+        {
+            for (int row = first; !destination.IsEmpty; row++, destination = destination[depth..])
+            {
+                new ReadOnlySpan<float>(start + row * stride, depth).CopyTo(destination);
+            }
+        }
     }
 
     /// <summary>Packs one panel per piece, eight of its columns at a time.</summary>
@@ -122,20 +127,15 @@ internal sealed unsafe class PackedMatrix : IDisposable
             using var scratch = new NativeBuffer((long)Group * depth);
             for (int column = 0; column < width; column += Group)
             {
-                for (int i = 0; i < Group; i++)
+                // Rows beyond the last are zero.
+                int count = Math.Clamp(_packed.Columns - firstColumn - column, 0, Group) * depth;
+                var rows = new Span<float>(scratch.Pointer, Group * depth);
+                if (count > 0)
                 {
-                    var row = new Span<float>(scratch.Pointer + (long)i * depth, depth);
-                    int sourceRow = firstColumn + column + i;
-                    if (sourceRow < _packed.Columns)
-                    {
-                        _source.ReadRow(sourceRow, row);
-                    }
-                    else
-                    {
-                        row.Clear();
-                    }
+                    _source.ReadRows(firstColumn + column, rows[..count]);
                 }
 
+                rows[count..].Clear();
                 Transpose(scratch.Pointer, depth, panel + column, width);
             }
         }

@@ -17,15 +17,15 @@ public sealed unsafe class GemmTests
     public void MatchesFloat64AtAnyShapeAndVectorWidth()
     {
         Gen<Shape> shapes =
-            from rows in Gen.OneOf(Gen.Choose(0, 50), Gen.Elements(243, 481))
+            from rows in Gen.Frequency((7, Gen.Choose(0, 50)), (1, Gen.Constant(243)))
             from columns in Gen.OneOf(Gen.Choose(0, 100), Gen.Elements(16, 32))
-            from depth in Gen.OneOf(Gen.Choose(0, 70), Gen.Elements(767, 768, 769, 1601))
+            from depth in Gen.Frequency((3, Gen.Choose(0, 70)), (1, Gen.Elements(767, 768, 769, 1601)))
             from bias in Gen.Elements(true, false)
             from accumulate in Gen.Elements(true, false)
             from gap in Gen.Choose(0, 3)
             select new Shape(rows, columns, depth, bias, accumulate, gap);
         using var pool = new WorkerPool(2);
-        Check.One(Config.QuickThrowOnFailure.WithMaxTest(150), Prop.ForAll(shapes.ToArbitrary(), shape => MatchesFloat64(shape, pool)));
+        Check.One(Config.QuickThrowOnFailure.WithMaxTest(100), Prop.ForAll(shapes.ToArbitrary(), shape => MatchesFloat64(shape, pool)));
     }
 
     [TestMethod]
@@ -209,9 +209,10 @@ public sealed unsafe class GemmTests
                 for (int j = 0; j < columns; j++)
                 {
                     double sum = (hasBias ? bias.Row(0)[j] : 0) + (accumulate ? initial.Row(i)[j] : 0);
+                    ReadOnlySpan<float> x = a.Row(i), y = weight.Row(j);
                     for (int k = 0; k < depth; k++)
                     {
-                        sum += (double)a.Row(i)[k] * weight.Row(j)[k];
+                        sum += (double)x[k] * y[k];
                     }
 
                     if (!(Math.Abs(sum - result.Row(i)[j]) <= 4e-6 * (2 + Math.Sqrt(depth))))
@@ -242,6 +243,6 @@ public sealed unsafe class GemmTests
 
     private readonly struct MatrixRows(Matrix matrix) : IRowSource
     {
-        public void ReadRow(int row, Span<float> destination) => matrix.Row(row).CopyTo(destination);
+        public void ReadRows(int first, Span<float> destination) => matrix.Span.Slice(first * matrix.Columns, destination.Length).CopyTo(destination);
     }
 }

@@ -1,0 +1,14 @@
+namespace Smile.ML.Fusion.Merging;
+
+/// <summary>How a merged model is computed and written, whatever the method.</summary>
+public sealed record MergeOptions
+{
+    /// <summary>
+    /// Gets the element types of the result; with <see cref="StoredPrecision.Keep"/> each tensor has the type that it has in the
+    /// pretrained model.
+    /// </summary>
+    public StoredPrecision Precision { get; init; }
+
+    /// <summary>Gets the threads to work with; null for all that the machine (its cgroup) gives.</summary>
+    public int? Threads { get; init; }
+}

@@ -1,0 +1,118 @@
+using Smile.ML.LinearAlgebra;
+using Smile.ML.Networks;
+
+namespace Smile.ML.Fusion.Merging;
+
+/// <summary>
+/// WUDI (Cheng et al., Whoever started the interference should end it, arXiv 2503.08099) in closed form: of each linear layer, the D that
+/// minimises sum_t ||(D - D_t) D_t^T||^2 / ||D_t||^2, which is R S^+ with S = sum_t D_t^T D_t / ||D_t||^2 and
+/// R = sum_t D_t D_t^T D_t / ||D_t||^2. Other tensors take the mean task vector. Both are scaled and added to theta_0. Computed in float64.
+/// </summary>
+public sealed record Wudi : MergeMethod
+{
+    /// <summary>Gets the factor of the merged task vector.</summary>
+    public double Scale { get; init; } = 1;
+
+    /// <inheritdoc/>
+    public override string Name => "wudi";
+
+    /// <inheritdoc/>
+    public override string Summary => "the least interference with every task's row space, in closed form";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<MergeParameter> Parameters =>
+    [
+        MergeParameter.Number("scale", "factor of the merged task vector", Interval.Finite, Scale, value => this with { Scale = value }),
+    ];
+
+    internal override TensorMerger Prepare(TaskVectors taskVectors)
+        => new LinearLayerMerger(taskVectors, layer => MergeLayer(taskVectors, layer), Scale);
+
+    private static Matrix MergeLayer(TaskVectors taskVectors, LinearLayerInfo layer)
+    {
+        SymmetricEigen eigen = SymmetricEigen.Compute(SumOfGrams(taskVectors, layer), layer.Inputs);
+
+        // S's eigenvalues are squares of singular values. Where S vanishes so does every D_t, and R with it.
+        double tolerance = Math.Pow(TruncatedSvd.RelativeTolerance(layer.Outputs, layer.Inputs), 2);
+        int rank = eigen.Values.Count(value => value > tolerance * eigen.Values[0]);
+
+        // R S^+ = sum_j (R e_j / lambda_j) e_j^T over the eigenvectors e_j.
+        var left = new double[rank][];
+        for (int j = 0; j < rank; j++)
+        {
+            left[j] = new double[layer.Outputs];
+        }
+
+        for (int expert = 0; expert < taskVectors.Count; expert++)
+        {
+            AddResponses(taskVectors, layer, expert, eigen, left);
+        }
+
+        var merged = new Matrix(layer.Outputs, layer.Inputs);
+        taskVectors.Threads.For(layer.Outputs, row =>
+        {
+            var sum = new double[layer.Inputs];
+            for (int j = 0; j < rank; j++)
+            {
+                VectorMath.AddScaled(left[j][row], eigen.Vectors[j], sum);
+            }
+
+            VectorMath.Narrow(sum, merged.Row(row));
+        });
+        return merged;
+    }
+
+    /// <summary>S.</summary>
+    private static double[][] SumOfGrams(TaskVectors taskVectors, LinearLayerInfo layer)
+    {
+        double[][] sum = [.. Enumerable.Range(0, layer.Inputs).Select(_ => new double[layer.Inputs])];
+        for (int expert = 0; expert < taskVectors.Count; expert++)
+        {
+            using WeightDelta delta = taskVectors.ReadDelta(expert, layer);
+            double energy = delta.ToMatrix().View.Energy();
+            if (energy > 0)
+            {
+                using Matrix transposed = delta.ToMatrix().Transpose();
+                double[][] gram = GramMatrix.Compute(transposed.View);
+                for (int row = 0; row < sum.Length; row++)
+                {
+                    VectorMath.AddScaled(1 / energy, gram[row], sum[row]);
+                }
+            }
+        }
+
+        return sum;
+    }
+
+    /// <summary>Adds an expert's part of R e_j / lambda_j, D_t D_t^T D_t e_j / (||D_t||^2 lambda_j), to each j's sum.</summary>
+    private static void AddResponses(TaskVectors taskVectors, LinearLayerInfo layer, int expert, SymmetricEigen eigen, double[][] sums)
+    {
+        using WeightDelta delta = taskVectors.ReadDelta(expert, layer);
+        double energy = delta.ToMatrix().View.Energy();
+        if (energy == 0)
+        {
+            return;
+        }
+
+        var rows = new double[layer.Outputs][];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            rows[i] = new double[layer.Inputs];
+            VectorMath.Widen(delta.ToMatrix().Row(i), rows[i]);
+        }
+
+        taskVectors.Threads.For(sums.Length, j =>
+        {
+            var back = new double[layer.Inputs];
+            foreach (double[] row in rows)
+            {
+                VectorMath.AddScaled(VectorMath.Dot(row, eigen.Vectors[j]), row, back);
+            }
+
+            for (int i = 0; i < rows.Length; i++)
+            {
+                sums[j][i] += VectorMath.Dot(rows[i], back) / (energy * eigen.Values[j]);
+            }
+        });
+    }
+}

@@ -1,0 +1,120 @@
+using Smile.ML.Checkpoints;
+using Smile.ML.Compute;
+
+namespace Smile.ML.Networks.Decoders;
+
+/// <summary>
+/// Rotary position embedding (arXiv 2104.09864): features i and i + size/2 of a head turn by position * frequency i. Angles are computed
+/// in float64 and their cosines and sines rounded once.
+/// </summary>
+internal sealed class RotaryEmbedding
+{
+    private static readonly Dictionary<string, Func<double[], ModelConfig, double[]>> Scalings = new()
+    {
+        ["default"] = (frequencies, _) => frequencies,
+        ["linear"] = (frequencies, scaling) => ScaleLinearly(frequencies, scaling.GetDouble("factor", minimum: double.Epsilon)),
+        ["llama3"] = ScaleAsLlama3,
+    };
+
+    private readonly double[] _frequencies;
+
+    private RotaryEmbedding(double[] frequencies) => _frequencies = frequencies;
+
+    /// <summary>Gets the radians per position, for each pair of features.</summary>
+    public IReadOnlyList<double> Frequencies => _frequencies;
+
+    /// <summary>
+    /// Reads frequency i = <c>rope_theta</c>^(-2i / head size), scaled as <c>rope_scaling</c> says; newer configs have both in
+    /// <c>rope_parameters</c>.
+    /// </summary>
+    /// <exception cref="SmileException">The head size is odd, or the config asks for an unsupported scaling.</exception>
+    public static RotaryEmbedding Read(ModelConfig config, int headSize)
+    {
+        if (headSize % 2 != 0)
+        {
+            throw new SmileException($"{config.Location}: the head size is {headSize}; rotary position embedding takes an even one.");
+        }
+
+        const double DefaultTheta = 10000;
+        double theta = config.GetDouble("rope_theta", DefaultTheta, minimum: double.Epsilon);
+        string key = config.Has("rope_parameters") ? "rope_parameters" : "rope_scaling";
+        ModelConfig? scaling = config.Has(key) ? config.GetSection(key) : null;
+        theta = scaling?.GetDouble("rope_theta", theta, minimum: double.Epsilon) ?? theta;
+        RequireWhole(config);
+        var frequencies = new double[headSize / 2];
+        for (int i = 0; i < frequencies.Length; i++)
+        {
+            frequencies[i] = Math.Pow(theta, -2.0 * i / headSize);
+        }
+
+        return new RotaryEmbedding(scaling is null ? frequencies : Scale(frequencies, scaling));
+    }
+
+    /// <summary>The cosines and sines of rows of tokens, as <see cref="Backend.Rotate"/> takes them: [positions, head size].</summary>
+    public Tensor Angles(ForwardPass pass, ReadOnlySpan<int> positions)
+    {
+        int half = _frequencies.Length;
+        var values = new float[positions.Length * 2 * half];
+        for (int row = 0; row < positions.Length; row++)
+        {
+            Span<float> cosines = values.AsSpan(row * 2 * half, half);
+            Span<float> sines = values.AsSpan((row * 2 * half) + half, half);
+            for (int i = 0; i < half; i++)
+            {
+                (double sine, double cosine) = Math.SinCos(positions[row] * _frequencies[i]);
+                cosines[i] = (float)cosine;
+                sines[i] = (float)sine;
+            }
+        }
+
+        Tensor angles = pass.Backend.Rent(positions.Length, 2 * half);
+        pass.Backend.Upload(values, angles);
+        return angles;
+    }
+
+    private static void RequireWhole(ModelConfig config)
+    {
+        double share = config.GetDouble("partial_rotary_factor", 1);
+        if (share != 1)
+        {
+            throw new SmileException(FormattableString.Invariant($"{config.Location}: partial_rotary_factor is {share}; supported: 1."));
+        }
+    }
+
+    private static double[] Scale(double[] frequencies, ModelConfig scaling)
+    {
+        // Configs from before "rope_type" call it "type".
+        string kind = scaling.Has("rope_type") ? scaling.GetString("rope_type") : scaling.GetString("type");
+        return Scalings.TryGetValue(kind, out Func<double[], ModelConfig, double[]>? scale)
+            ? scale(frequencies, scaling)
+            : throw new SmileException(
+                $"{scaling.Location}: rope_type is \"{kind}\"; supported: {string.Join(", ", Scalings.Keys.Order(StringComparer.Ordinal))}.");
+    }
+
+    /// <summary>Position interpolation (arXiv 2306.15595): positions are divided by the factor.</summary>
+    private static double[] ScaleLinearly(double[] frequencies, double factor) => [.. frequencies.Select(frequency => frequency / factor)];
+
+    /// <summary>
+    /// Llama 3.1's scaling, as Hugging Face's <c>_compute_llama3_parameters</c> has it: wavelengths that fitted the original context often
+    /// stay, long ones are divided by the factor, those between pass smoothly from one to the other.
+    /// </summary>
+    private static double[] ScaleAsLlama3(double[] frequencies, ModelConfig scaling)
+    {
+        double factor = scaling.GetDouble("factor", minimum: double.Epsilon);
+        double low = scaling.GetDouble("low_freq_factor", minimum: double.Epsilon);
+        double high = scaling.GetDouble("high_freq_factor", minimum: double.Epsilon);
+        int context = scaling.GetInt32("original_max_position_embeddings", minimum: 1);
+        if (high <= low)
+        {
+            throw new SmileException(
+                FormattableString.Invariant($"{scaling.Location}: high_freq_factor is {high}; expected more than low_freq_factor, which is {low}."));
+        }
+
+        return [.. frequencies.Select(frequency =>
+        {
+            double turns = context * frequency / (2 * Math.PI);
+            double kept = Math.Clamp((turns - low) / (high - low), 0, 1);
+            return (kept * frequency) + ((1 - kept) * frequency / factor);
+        })];
+    }
+}

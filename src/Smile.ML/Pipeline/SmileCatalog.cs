@@ -1,0 +1,87 @@
+using Microsoft.ML;
+using Microsoft.ML.Runtime;
+using Smile.ML.Compute;
+using Smile.ML.Fusion;
+using Smile.ML.Networks;
+
+namespace Smile.ML;
+
+/// <summary>Adds Smile.ML to ML.NET's catalogs.</summary>
+public static class SmileCatalog
+{
+    /// <summary>
+    /// Fuses a pretrained model and models fine-tuned from it (SMILE), and scores rows with the result. Fitting reads weights, never rows.
+    /// </summary>
+    /// <param name="catalog">The catalog.</param>
+    /// <param name="pool">The models. They must stay open until the estimator is fitted.</param>
+    /// <param name="options">How to fuse, and which columns to read and add; the defaults where null.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="SmileException">
+    /// An option is out of range, a head can't be read or doesn't fit, or the pretrained model is not one that a pipeline can feed.
+    /// </exception>
+    public static SmileEstimator Smile(this TransformsCatalog catalog, ModelPool pool, SmileOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentNullException.ThrowIfNull(pool);
+        return new SmileEstimator(Internals.Environment(catalog), pool, options ?? new SmileOptions());
+    }
+
+    /// <summary>
+    /// Scores rows with a model that is in a folder already: a fused one, or any checkpoint of a supported architecture. It is loaded here;
+    /// fitting does nothing more, and all transformers fitted are one and the same.
+    /// </summary>
+    /// <param name="catalog">The catalog.</param>
+    /// <param name="modelFolder">The folder. Its files are held open as long as the transformer lives.</param>
+    /// <param name="outputColumnName">The column that receives the network's output.</param>
+    /// <param name="inputColumnName">The column with the network's input; see <see cref="SmileOptions.InputColumnName"/>.</param>
+    /// <param name="networkOutput">The network output to take; null for the network's first, the embedding.</param>
+    /// <param name="heads">The task heads; none where null. See <see cref="SmileOptions.Heads"/>.</param>
+    /// <param name="batchSize">The most rows to score together.</param>
+    /// <param name="compute">Where to score; the CPU where null.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="SmileException">
+    /// The folder holds no readable checkpoint, the network is not one that a pipeline can feed, or a head doesn't fit.
+    /// </exception>
+    public static SmileEstimator ApplySmileModel(
+        this TransformsCatalog catalog,
+        string modelFolder,
+        string outputColumnName = "Embedding",
+        string inputColumnName = "Features",
+        string? networkOutput = null,
+        IEnumerable<TaskHead>? heads = null,
+        int batchSize = SmileOptions.DefaultBatchSize,
+        ComputeOptions? compute = null)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentException.ThrowIfNullOrEmpty(modelFolder);
+        IHostEnvironment environment = Internals.Environment(catalog);
+        var transformer = SmileTransformer.Create(
+            environment,
+            modelFolder,
+            scratch: null,
+            model => new SmileColumns(inputColumnName, outputColumnName, networkOutput, [.. heads ?? []], model.Inputs, model.Outputs),
+            batchSize,
+            compute ?? new ComputeOptions());
+        return new SmileEstimator(environment, transformer);
+    }
+
+    /// <summary>
+    /// Prepares a context to load saved pipelines that hold a <see cref="SmileTransformer"/>, and says where they run.
+    /// <see cref="ModelOperationsCatalog.Load(string, out DataViewSchema)"/> finds Smile.ML without it, where it lies beside the application.
+    /// </summary>
+    /// <remarks>ML.NET wraps what goes wrong in a loader, here a <see cref="SmileException"/>, in a TargetInvocationException.</remarks>
+    /// <param name="context">The context.</param>
+    /// <param name="compute">Where the models that it loads run: a saved model doesn't say. The CPU where null.</param>
+    /// <returns>The context.</returns>
+    public static MLContext RegisterSmile(this MLContext context, ComputeOptions? compute = null)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        context.ComponentCatalog.RegisterAssembly(typeof(SmileModelLoader).Assembly);
+        if (compute is not null)
+        {
+            SmileModelLoader.SetCompute(context, compute);
+        }
+
+        return context;
+    }
+}

@@ -1,0 +1,166 @@
+using Smile.ML.Fusion.Merging;
+
+namespace Smile.ML.Tests.Fusion.Merging;
+
+/// <summary>The methods that take linear layers' weights as matrices, each against its formula in float64.</summary>
+[TestClass]
+public class MatrixMethodTests
+{
+    // The methods store vectors in float32.
+    private const double Tolerance = 2e-5;
+
+    [TestMethod]
+    [DataRow(12, 9)]
+    [DataRow(7, 10)]
+    public void TaskSingularVectorsAreMadeOrthogonal(int outputs, int inputs)
+    {
+        using SmallPool pool = SmallPool.Random(20, experts: 3, outputs, inputs);
+        int perTask = Math.Min(outputs, inputs) / 3;
+        var parts = pool.Deltas().Select(Dense.Svd).ToList();
+        double[,] u = Dense.SideBySide(parts.Select(part => Dense.Columns(part.U, 0, perTask)));
+        double[,] v = Dense.SideBySide(parts.Select(part => Dense.Columns(part.V, 0, perTask)));
+        double[] s = [.. parts.SelectMany(part => part.S.Take(perTask))];
+        Check(pool, new TaskSingularVectors { Scale = 0.9 }, 0.9, Dense.MultiplyOut(Dense.PolarFactor(u), s, Dense.PolarFactor(v)));
+    }
+
+    [TestMethod]
+    [DataRow(12, 9)]
+    [DataRow(7, 10)]
+    public void IsoCMakesTheSpectrumFlat(int outputs, int inputs)
+    {
+        using SmallPool pool = SmallPool.Random(21, experts: 3, outputs, inputs);
+        (double[,] u, double[] s, double[,] v) = Dense.Svd(Dense.Sum(pool.Deltas()));
+        Check(pool, new IsoC { Scale = 1.5 }, 1.5, Dense.MultiplyOut(u, [.. s.Select(_ => s.Average())], v));
+    }
+
+    [TestMethod]
+    [DataRow(12, 10, 0.8, 8)]
+    [DataRow(10, 13, 0.35, 2)]
+    [DataRow(10, 13, 1.0, 10)]
+    public void IsoCtsFillsTheWeakDirectionsFromTheTasks(int outputs, int inputs, double share, int common)
+    {
+        using SmallPool pool = SmallPool.Random(22, experts: 2, outputs, inputs);
+        int perTask = (Math.Min(outputs, inputs) - common) / 2;
+        (double[,] u, double[] s, double[,] v) = Dense.Svd(Dense.Sum(pool.Deltas()));
+        double[,] shared = Dense.Columns(u, 0, common);
+        double[,] projector = Dense.Multiply(shared, Dense.Transpose(shared));
+        var own = pool.Deltas().Select(delta => Dense.Svd(Dense.Add(delta, Dense.Multiply(projector, delta), -1))).ToList();
+        double[,] allU = Dense.SideBySide([shared, .. own.Select(part => Dense.Columns(part.U, 0, perTask))]);
+        double[,] allV = Dense.SideBySide([Dense.Columns(v, 0, common), .. own.Select(part => Dense.Columns(part.V, 0, perTask))]);
+        double[] allS = [.. s.Take(common), .. own.SelectMany(part => part.S.Take(perTask))];
+        double[,] expected = Dense.MultiplyOut(Dense.PolarFactor(allU), [.. allS.Select(_ => allS.Average())], Dense.PolarFactor(allV));
+        Check(pool, new IsoCts { Common = share, Scale = 1.2 }, 1.2, expected);
+    }
+
+    [TestMethod]
+    [DataRow(AgreeingEntries.Sum)]
+    [DataRow(AgreeingEntries.Mean)]
+    public void KnotsMergesInTheJointBasis(AgreeingEntries agreeing)
+    {
+        using SmallPool pool = SmallPool.Random(23, experts: 3, outputs: 6, inputs: 8);
+        (double[,] u, double[] s, double[,] v) = Dense.Svd(Dense.SideBySide(pool.Deltas()));
+        double[][,] parts = [.. Enumerable.Range(0, 3).Select(t => Dense.Columns(Dense.Transpose(v), t * 8, 8))];
+        double[] thresholds = [.. parts.Select(part => part.Cast<double>().Select(Math.Abs).OrderDescending().ElementAt((int)Math.Round(0.4 * 48) - 1))];
+        double[,] merged = Dense.Generate(6, 8, (i, j) =>
+        {
+            double[] kept = [.. parts.Zip(thresholds, (part, threshold) => Math.Abs(part[i, j]) >= threshold * (1 - 1e-6) ? part[i, j] : 0)];
+            double[] agree = [.. kept.Where(value => value * kept.Sum() > 0)];
+            return agreeing == AgreeingEntries.Sum ? agree.Sum() : agree.DefaultIfEmpty().Average();
+        });
+        Check(pool, new Knots { Keep = 0.4, Agreeing = agreeing, Scale = 1 }, 1, Dense.MultiplyOut(u, s, Dense.Transpose(merged)));
+    }
+
+    [TestMethod]
+    public void WudiSolvesItsNormalEquations()
+    {
+        // 3 x 5 outputs span all 12 inputs, so that S is regular: D S = R.
+        using SmallPool pool = SmallPool.Random(24, experts: 3, outputs: 5, inputs: 12);
+        double[,] s = Dense.Sum(pool.Deltas().Select(d => Scaled(Dense.Multiply(Dense.Transpose(d), d), 1 / Dense.Energy(d))));
+        double[,] r = Dense.Sum(pool.Deltas().Select(d => Scaled(Dense.Multiply(d, Dense.Multiply(Dense.Transpose(d), d)), 1 / Dense.Energy(d))));
+        (double[,] u, double[] values, double[,] v) = Dense.Svd(s);
+        double[,] inverse = Dense.MultiplyOut(v, [.. values.Select(value => 1 / value)], u);
+        Check(pool, new Wudi { Scale = 0.8 }, 0.8, Dense.Multiply(r, inverse));
+    }
+
+    [TestMethod]
+    public void WudiOfTasksWithSeparateInputsIsTheirSum()
+    {
+        // Task t uses 3 inputs of its own out of 8; S is singular, and nothing interferes.
+        using SmallPool random = SmallPool.Random(25, experts: 2, outputs: 4, inputs: 8);
+        for (int expert = 0; expert < 2; expert++)
+        {
+            float[] values = random.Models[expert + 1][SmallPool.Weight].Floats!;
+            for (int i = 0; i < values.Length; i++)
+            {
+                values[i] = i % 8 / 3 == expert ? values[i] : random.Models[0][SmallPool.Weight].Floats![i];
+            }
+        }
+
+        using SmallPool pool = SmallPool.Around(random.Models[0], random.Models[1..]);
+        Check(pool, new Wudi(), 1, Dense.Sum(pool.Deltas()));
+    }
+
+    [TestMethod]
+    public void SubspaceBoostingRaisesSmallSingularValues()
+    {
+        using SmallPool pool = SmallPool.Random(26, experts: 3, outputs: 7, inputs: 9);
+        (double[,] u, double[] s, double[,] v) = Dense.Svd(Scaled(Dense.Sum(pool.Deltas()), 0.5));
+        int cut = Enumerable.Range(1, s.Length).First(count => s.Take(count).Sum() / s.Sum() >= 0.6) - 1;
+        Assert.IsGreaterThan(0, cut);
+        CheckLayer(
+            pool,
+            new SubspaceBoosting { Over = new TaskArithmetic { Scale = 0.5 }, Beta = 0.6 },
+            Dense.MultiplyOut(u, [.. s.Select(value => Math.Max(value, s[cut]))], v));
+    }
+
+    [TestMethod]
+    public void SingularValueCalibrationDividesByTheMeanCoefficient()
+    {
+        using SmallPool pool = SmallPool.Random(27, experts: 3, outputs: 7, inputs: 9);
+        double[,] merged = Scaled(Dense.Sum(pool.Deltas()), 0.5);
+        (double[,] u, double[] s, double[,] v) = Dense.Svd(merged);
+        double[,] response = Dense.Multiply(Dense.Transpose(u), merged);
+        double[] calibrated = [.. s];
+        for (int r = 0; r < s.Length; r++)
+        {
+            double sum = 0;
+            foreach (double[,] delta in pool.Deltas())
+            {
+                double[,] own = Dense.Multiply(Dense.Transpose(u), delta);
+                double product = Enumerable.Range(0, 9).Sum(j => response[r, j] * own[r, j]);
+                sum += Math.Max(0.3, product / Enumerable.Range(0, 9).Sum(j => own[r, j] * own[r, j]));
+            }
+
+            calibrated[r] = s[r] * 3 / sum;
+        }
+
+        CheckLayer(
+            pool, new SingularValueCalibration { Over = new TaskArithmetic { Scale = 0.5 }, Alpha = 0.3 }, Dense.MultiplyOut(u, calibrated, v));
+    }
+
+    [TestMethod]
+    public void AdjustedMergesLeaveOtherTensorsAlone()
+    {
+        using SmallPool pool = SmallPool.Random(28, experts: 3);
+        float[] expected = pool.Merge(new Ties())[SmallPool.Bias];
+        CollectionAssert.AreEqual(expected, pool.Merge(new SubspaceBoosting { Over = new Ties() })[SmallPool.Bias]);
+        CollectionAssert.AreEqual(expected, pool.Merge(new SingularValueCalibration { Over = new Ties() })[SmallPool.Bias]);
+    }
+
+    private static double[,] Scaled(double[,] a, double factor) => Dense.Generate(a.GetLength(0), a.GetLength(1), (i, j) => factor * a[i, j]);
+
+    /// <summary>Checks the layer's weight, and that its bias is moved by the scaled mean.</summary>
+    private static void Check(SmallPool pool, MergeMethod method, double scale, double[,] delta)
+    {
+        CheckLayer(pool, method, Scaled(delta, scale));
+        IEnumerable<double> bias = pool.Theta(-1, SmallPool.Bias).Select((value, i) => value + scale * pool.Taus(SmallPool.Bias).Average(tau => tau[i]));
+        MergeAssert.AreClose(bias, pool.Merge(method)[SmallPool.Bias], 1e-6, $"{method}: bias");
+    }
+
+    private static void CheckLayer(SmallPool pool, MergeMethod method, double[,] delta)
+        => MergeAssert.AreClose(
+            pool.Theta(-1, SmallPool.Weight).Zip(delta.Cast<double>(), (value, step) => value + step),
+            pool.Merge(method)[SmallPool.Weight],
+            Tolerance,
+            $"{method}: weight");
+}

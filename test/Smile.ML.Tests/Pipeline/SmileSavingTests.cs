@@ -1,0 +1,214 @@
+using System.Diagnostics;
+using System.IO.Compression;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using Microsoft.ML;
+using Microsoft.ML.Data;
+using Smile.ML.Compute;
+using Smile.ML.Fusion;
+using Smile.ML.Networks;
+using Smile.ML.Tests.Testing;
+
+namespace Smile.ML.Tests.Pipeline;
+
+[TestClass]
+public sealed class SmileSavingTests : PipelineTest
+{
+    private static readonly string[] FloatColumns = ["Embedding", "digits.Score", "signs.Score"];
+    private static readonly float[][] Rows = TinyModels.Rows(9, TinyModels.MlpInputs);
+
+    private string ModelPath => Path.Combine(Folder, "smile.zip");
+
+    [TestMethod]
+    public void ALoadedPipelineScoresBitByBitAsTheSavedOne()
+    {
+        IDataView data = Load(Rows);
+        TransformerChain<SmileTransformer> model = Ml.Transforms.CopyColumns("Copy", "Id")
+            .Append(Ml.Transforms.Smile(Mlp, OptionsWithHeads)).Fit(data);
+        IDataView expected = model.Transform(data);
+        Ml.Model.Save(model, data.Schema, ModelPath);
+
+        // Saved again from what was loaded, so that nothing gets lost or rounded on the way.
+        MLContext other = new MLContext().RegisterSmile();
+        ITransformer loaded = other.Model.Load(ModelPath, out DataViewSchema schema);
+        other.Model.Save(loaded, schema, ModelPath + "2");
+        ITransformer again = other.Model.Load(ModelPath + "2", out _);
+        foreach (ITransformer transformer in new[] { loaded, again })
+        {
+            IDataView found = transformer.Transform(data);
+            CollectionAssert.AreEqual(
+                expected.Schema.Select(column => column.ToString()).ToArray(), found.Schema.Select(column => column.ToString()).ToArray());
+            foreach (string column in FloatColumns)
+            {
+                AssertSameBits(Column(expected, column), Column(found, column));
+            }
+
+            CollectionAssert.AreEqual(
+                expected.GetColumn<uint>("digits.PredictedLabel").ToArray(), found.GetColumn<uint>("digits.PredictedLabel").ToArray());
+            VBuffer<ReadOnlyMemory<char>> names = default;
+            found.Schema["digits.PredictedLabel"].GetKeyValues(ref names);
+            Assert.AreEqual("digits 4", names.GetItemOrDefault(4).ToString());
+            (transformer as IDisposable)!.Dispose();
+        }
+
+        model.Dispose();
+    }
+
+    [TestMethod]
+    [DataRow("")]
+    [DataRow("register")]
+    public void AFreshProcessLoadsAndLeavesNothingBehind(string registration)
+    {
+        using SmileTransformer transformer = Fit(Options);
+        IDataView data = Load(Rows);
+        Ml.Model.Save(transformer, data.Schema, ModelPath);
+        string rows = Path.Combine(Folder, "rows"), output = Path.Combine(Folder, "output");
+        string temporary = Directory.CreateDirectory(Path.Combine(Folder, "tmp")).FullName;
+        File.WriteAllBytes(rows, MemoryMarshal.AsBytes<float>([.. Rows.SelectMany(row => row)]));
+
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Smile.ML.LoadCheck.dll"), ModelPath, rows, output, registration])
+        {
+            RedirectStandardError = true,
+        };
+        foreach (string variable in (string[])["TMPDIR", "TMP", "TEMP"])
+        {
+            start.Environment[variable] = temporary;
+        }
+
+        using Process process = Process.Start(start)!;
+        string errors = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+
+        Assert.AreEqual(0, process.ExitCode, errors);
+        AssertSameBits(
+            Column(transformer.Transform(data), "Embedding"),
+            [.. MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(output)).ToArray().Chunk(TinyModels.MlpOutputs)]);
+        Assert.IsEmpty(Directory.GetFileSystemEntries(temporary));
+    }
+
+    [TestMethod]
+    public void TheFileHoldsThePlainFusedModel()
+    {
+        string fused = Path.Combine(Folder, "fused"), extracted = Path.Combine(Folder, "extracted");
+        new SmileFusion(Options).Fuse(Mlp, fused);
+        using SmileTransformer transformer = Fit(Options);
+        Ml.Model.Save(transformer, null, ModelPath);
+        Directory.CreateDirectory(extracted);
+        using (ZipArchive zip = ZipFile.OpenRead(ModelPath))
+        {
+            foreach (string name in (string[])["config.json", "model.safetensors"])
+            {
+                zip.Entries.Single(entry => entry.Name == name).ExtractToFile(Path.Combine(extracted, name));
+                CollectionAssert.AreEqual(File.ReadAllBytes(Path.Combine(fused, name)), File.ReadAllBytes(Path.Combine(extracted, name)));
+            }
+        }
+
+        using SmileModel model = SmileModel.Load(extracted);
+        AssertSameBits(Column(transformer.Transform(Load(Rows)), "Embedding"), Run(model, Rows));
+    }
+
+    [TestMethod]
+    public void ANewerFormatIsRefusedWithBothVersions()
+    {
+        Save();
+        ChangeSettings(settings => settings[0] = 7);
+
+        SmileException error = LoadError();
+        Assert.Contains("version 7", error.Message);
+        Assert.Contains($"1 to {SmileModelFormat.Version}", error.Message);
+    }
+
+    [TestMethod]
+    public void ADamagedFileIsRefused()
+    {
+        Save();
+        foreach (string damaged in (string[])["Smile.bin", "config.json", "model.safetensors"])
+        {
+            byte[] intact = File.ReadAllBytes(ModelPath);
+            ChangeEntry(damaged, content => content.Length > 8 ? content[..^8] : []);
+            SmileException error = LoadError();
+            Assert.Contains(damaged, error.Message);
+            File.WriteAllBytes(ModelPath, intact);
+        }
+
+        LoadAgain();
+    }
+
+    [TestMethod]
+    public void FileNamesThatLeadElsewhereAreRefused()
+    {
+        Save();
+        ChangeSettings(settings =>
+        {
+            int at = settings.AsSpan().IndexOf("config.json"u8);
+            "../fig.json"u8.CopyTo(settings.AsSpan(at));
+        });
+
+        Assert.Contains("../fig.json", LoadError().Message);
+    }
+
+    [TestMethod]
+    public void TheLoadersChooseWhereAModelRuns()
+    {
+        Save();
+
+        Assert.Contains("abacus", LoadError(new ComputeOptions { Device = "abacus" }).Message);
+        LoadAgain();
+    }
+
+    [TestMethod]
+    public void AShardedModelIsSavedWithItsShardsAlone()
+    {
+        string sharded = Path.Combine(Folder, "sharded");
+        TinyModels.WriteMlp(sharded, maxShardBytes: 600);
+        File.WriteAllText(Path.Combine(sharded, "notes.txt"), "not part of the model");
+        using SmileTransformer transformer = Ml.Transforms.ApplySmileModel(sharded, inputColumnName: "Pixels").Fit(Load(Rows));
+        Ml.Model.Save(transformer, null, ModelPath);
+
+        using (ZipArchive zip = ZipFile.OpenRead(ModelPath))
+        {
+            Assert.IsFalse(zip.Entries.Any(entry => entry.Name == "notes.txt"));
+            Assert.IsGreaterThan(1, zip.Entries.Count(entry => entry.Name.EndsWith(".safetensors", StringComparison.Ordinal)));
+        }
+
+        using var loaded = LoadAgain();
+        AssertSameBits(Column(transformer.Transform(Load(Rows)), "Embedding"), Column(loaded.Transform(Load(Rows)), "Embedding"));
+    }
+
+    private void Save()
+    {
+        using SmileTransformer transformer = Fit(OptionsWithHeads);
+        Ml.Model.Save(transformer, null, ModelPath);
+    }
+
+    private SmileTransformer LoadAgain(ComputeOptions? compute = null)
+        => (SmileTransformer)new MLContext().RegisterSmile(compute).Model.Load(ModelPath, out _);
+
+    /// <summary>Gets what loading fails with. ML.NET calls loaders by reflection, which wraps it.</summary>
+    private SmileException LoadError(ComputeOptions? compute = null)
+    {
+        Exception error = Assert.Throws<Exception>(() => LoadAgain(compute));
+        return (SmileException)(error is TargetInvocationException ? error.InnerException! : error);
+    }
+
+    private void ChangeSettings(Action<byte[]> change) => ChangeEntry("Smile.bin", content =>
+    {
+        change(content);
+        return content;
+    });
+
+    private void ChangeEntry(string name, Func<byte[], byte[]> change)
+    {
+        using ZipArchive zip = ZipFile.Open(ModelPath, ZipArchiveMode.Update);
+        ZipArchiveEntry entry = zip.Entries.Single(entry => entry.Name == name);
+        using var content = new MemoryStream();
+        using (Stream stream = entry.Open())
+        {
+            stream.CopyTo(content);
+        }
+
+        entry.Delete();
+        using Stream changed = zip.CreateEntry(entry.FullName).Open();
+        changed.Write(change(content.ToArray()));
+    }
+}
