@@ -110,6 +110,11 @@ internal static class SmileModelFormat
 
     private static ModelPlace FindWeights(Settings settings, string? root)
     {
+        if (settings.Folder.Contains('\0', StringComparison.Ordinal))
+        {
+            throw Damaged($"{SettingsEntry} names a folder with a null character");
+        }
+
         string folder = Path.GetFullPath(Path.Combine(root ?? "", settings.Folder));
         if (!Directory.Exists(folder))
         {

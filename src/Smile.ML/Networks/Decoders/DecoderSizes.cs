@@ -34,6 +34,12 @@ internal sealed record DecoderSizes(int Vocabulary, int Hidden, int Inner, int L
                 $"{config.Location}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}, and there is no head_dim.");
         }
 
+        int headSize = config.GetInt32("head_dim", hidden / heads, minimum: 1);
+        if (headSize % 2 != 0)
+        {
+            throw new SmileException($"{config.Location}: the head size is {headSize}; rotary position embedding takes an even one.");
+        }
+
         return new DecoderSizes(
             config.GetInt32("vocab_size", defaults.Vocabulary, minimum: 1),
             hidden,
@@ -41,6 +47,6 @@ internal sealed record DecoderSizes(int Vocabulary, int Hidden, int Inner, int L
             config.GetLayerCount("num_hidden_layers", defaults.Layers),
             heads,
             keyValueHeads,
-            config.GetInt32("head_dim", hidden / heads, minimum: 1));
+            headSize);
     }
 }
