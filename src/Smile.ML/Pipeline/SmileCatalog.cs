@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
+using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
 using Smile.ML.Fusion.Merging;
@@ -125,6 +126,34 @@ public static class SmileCatalog
             batchSize,
             ScoringDevice.Choose(environment, compute?.Device, compute?.Threads));
         return new SmileEstimator(environment, transformer);
+    }
+
+    /// <summary>
+    /// Saves a model as ML.NET's <c>Save</c> does, except that the file gets its name only when it is complete and on disk: a crash, a full disk
+    /// or a failure leaves a file that was there before as it was. What a crash leaves beside it, the next call for the same path removes.
+    /// </summary>
+    /// <param name="catalog">The catalog.</param>
+    /// <param name="model">The model, with or without parts of Smile.ML.</param>
+    /// <param name="inputSchema">The schema of its input, to be saved with it; or null.</param>
+    /// <param name="path">The file. One that is there is replaced; missing parent folders are created.</param>
+    /// <exception cref="SmileException">The file cannot be written.</exception>
+    public static void SaveAtomically(this ModelOperationsCatalog catalog, ITransformer model, DataViewSchema? inputSchema, string path)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentNullException.ThrowIfNull(model);
+        using var output = StagedOutput.Create(path);
+        try
+        {
+            using FileStream file = File.Create(output.TemporaryPath);
+            catalog.Save(model, inputSchema, file);
+            file.Flush(flushToDisk: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw RegularFile.Failure(path, "cannot be written", e);
+        }
+
+        output.PublishFile();
     }
 
     /// <summary>

@@ -11,6 +11,9 @@ namespace Smile.ML.Tests.Fuzzing;
 /// </summary>
 internal sealed class TensorFileMutator
 {
+    // What is written must not cost more than reading it may.
+    private const int MaxElements = 1 << 16;
+
     private static readonly string[] HeaderKeys = ["dtype", "shape", "data_offsets", "__metadata__", "x"];
     private static readonly TensorType[] Types = Enum.GetValues<TensorType>();
     private static readonly float[] OddValues = [float.NaN, float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, 1e-42f, -0f];
@@ -98,7 +101,12 @@ internal sealed class TensorFileMutator
 
     private static Part Resized(Random random, Part part, long[] shape, TensorType type)
     {
-        var data = new byte[shape.Contains(0) ? 0 : shape.Aggregate(1L, (product, dimension) => product * dimension) * type.Size()];
+        if (shape.Aggregate(1.0, (product, dimension) => product * dimension) > MaxElements)
+        {
+            shape = [0, .. shape[1..]];
+        }
+
+        var data = new byte[shape.Aggregate(1L, (product, dimension) => product * dimension) * type.Size()];
         random.NextBytes(data);
         return part with { Shape = shape, Type = type, Data = data };
     }
