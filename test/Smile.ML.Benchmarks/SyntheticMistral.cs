@@ -5,25 +5,28 @@ namespace Smile.ML.Benchmarks;
 
 /// <summary>
 /// Models of Mistral-7B's shapes with random weights in bfloat16: a base of independent values, and experts that differ from it by a
-/// product of rank 16 with falling singular values, by noise, and by what bfloat16 rounds off.
+/// product of low rank whose singular values fall as 1/(k + 1), by noise, and by what bfloat16 rounds off.
 /// </summary>
 /// <param name="layers">Decoder layers.</param>
 /// <param name="vocabulary">Tokens.</param>
-internal sealed class SyntheticMistral(int layers, int vocabulary)
+/// <param name="deltaRank">The rank of the product.</param>
+internal sealed class SyntheticMistral(int layers, int vocabulary, int deltaRank)
 {
+    /// <summary>The layer that is no decoder layer's.</summary>
+    public const string Head = "lm_head";
+
     private const int Hidden = 4096;
     private const int Inner = 14336;
     private const int Keys = 1024;
-    private const int DeltaRank = 16;
     private const float WeightScale = 0.02f;
-    private const float DeltaScale = 2e-3f;
+    private const float DeltaScale = 5e-4f;
     private const float NoiseScale = 2e-4f;
 
     /// <summary>Writes <c>_pretrained_</c> and the experts below a folder, where they are not there yet.</summary>
     /// <returns>The pool's folder.</returns>
     public string WritePool(string folder, int experts)
     {
-        string pool = Path.Combine(folder, $"mistral-{layers}x{vocabulary}");
+        string pool = Path.Combine(folder, $"mistral-{layers}x{vocabulary}r{deltaRank}");
         Write(Path.Combine(pool, "_pretrained_"), expert: 0);
         for (int e = 1; e <= experts; e++)
         {
@@ -78,13 +81,13 @@ internal sealed class SyntheticMistral(int layers, int vocabulary)
         }
 
         yield return ("model.norm.weight", 1, Hidden);
-        yield return ("lm_head.weight", vocabulary, Hidden);
+        yield return ($"{Head}.weight", vocabulary, Hidden);
     }
 
     private static long[] Shape((string Name, int Rows, int Columns) tensor)
         => tensor.Rows == 1 ? [tensor.Columns] : [tensor.Rows, tensor.Columns];
 
-    private static float[] Values(int rows, int columns, int tensor, int expert)
+    private float[] Values(int rows, int columns, int tensor, int expert)
     {
         var values = new float[(long)rows * columns];
         if (rows == 1)
@@ -93,9 +96,9 @@ internal sealed class SyntheticMistral(int layers, int vocabulary)
             return values;
         }
 
-        float[] left = new float[rows * DeltaRank], right = new float[DeltaRank * columns];
+        float[] left = new float[rows * deltaRank], right = new float[deltaRank * columns];
         AddNoise(new Random((tensor * 131) + (expert * 7) + 1), 1, left);
-        AddNoise(new Random((tensor * 131) + (expert * 7) + 2), DeltaScale / MathF.Sqrt(DeltaRank), right);
+        AddNoise(new Random((tensor * 131) + (expert * 7) + 2), DeltaScale, right);
         Parallel.For(0, rows, row =>
         {
             Span<float> target = values.AsSpan(row * columns, columns);
@@ -105,9 +108,9 @@ internal sealed class SyntheticMistral(int layers, int vocabulary)
                 return;
             }
 
-            for (int k = 0; k < DeltaRank; k++)
+            for (int k = 0; k < deltaRank; k++)
             {
-                AddScaled(left[(row * DeltaRank) + k] / (k + 1), right.AsSpan(k * columns, columns), target);
+                AddScaled(left[(row * deltaRank) + k] / (k + 1), right.AsSpan(k * columns, columns), target);
             }
 
             AddNoise(new Random(unchecked((((expert * 8191) + tensor) * 40503) + row)), NoiseScale, target);

@@ -68,9 +68,12 @@ public sealed class SmileModel : IDisposable
             throw new SmileException($"{baseFolder}: is a fused model ({source.Config.ModelType}); expected the plain one that the adapter was trained on.");
         }
 
+        NetworkManifest manifest = NetworkManifest.Read(source.Config, source);
         using PeftAdapter adapter = PeftAdapter.Open(folder);
-        var merged = AdaptedTensors.Merge(adapter, source, NetworkManifest.Read(source.Config, source), $"Adapter {folder}");
-        return Load(source.Config, merged, options);
+        var merged = AdaptedTensors.Merge(adapter.Rename(manifest.Names.NamesAsIn(source)), source, manifest, $"Adapter {folder}");
+
+        // The base's configuration counts the classes of the base's head.
+        return Load(merged.ReplacesHead ? source.Config.WithoutLabels() : source.Config, merged, options);
     }
 
     /// <summary>Loads a model from a configuration and its weights.</summary>

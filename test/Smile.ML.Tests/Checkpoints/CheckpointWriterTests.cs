@@ -84,6 +84,44 @@ public sealed class CheckpointWriterTests
     }
 
     [TestMethod]
+    [DataRow(TensorType.BF16, TensorType.F32)]
+    [DataRow(TensorType.F32, TensorType.F16)]
+    [DataRow(TensorType.F16, TensorType.BF16)]
+    public void ConvertsATensorOfManyChunksLikeItsValues(TensorType from, TensorType to)
+    {
+        using var folder = new TemporaryFolder();
+        var random = new Random(1);
+        float[] values = [.. Enumerable.Range(0, 300_001).Select(_ => random.NextSingle() - 0.5f)];
+        using (var writer = CheckpointWriter.Create(folder["source"], []))
+        {
+            writer.WriteTensor("t", from, [values.Length], values);
+            writer.SetConfig(Config);
+            writer.Commit();
+        }
+
+        using var source = HuggingFaceFolder.Open(folder["source"]);
+        using (var writer = CheckpointWriter.Create(folder["out"], []))
+        {
+            writer.SetConfig(Config);
+            Assert.ThrowsExactly<SmileException>(() => writer.WriteConverted(new TensorInfo("short", to, [1]), source, "t"));
+            Assert.ThrowsExactly<InvalidOperationException>(writer.Commit);
+        }
+
+        Assert.IsFalse(Directory.Exists(folder["out"]));
+        using (var writer = CheckpointWriter.Create(folder["out"], []))
+        {
+            writer.WriteConverted(new TensorInfo("converted", to, [values.Length]), source, "t");
+            writer.WriteTensor("at once", to, [values.Length], source.ReadFloats("t"));
+            writer.SetConfig(Config);
+            writer.Commit();
+        }
+
+        using var model = HuggingFaceFolder.Open(folder["out"]);
+        Assert.AreEqual(to, model.Tensors["converted"].Type);
+        CollectionAssert.AreEqual(model.ReadBytes("at once"), model.ReadBytes("converted"));
+    }
+
+    [TestMethod]
     public void RefusesToCopyWhatIsNotAsExpectedAndThenToCommit()
     {
         using var folder = new TemporaryFolder();

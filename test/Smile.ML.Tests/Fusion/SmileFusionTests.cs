@@ -144,7 +144,7 @@ public sealed class SmileFusionTests
         new SmileFusion(options).Fuse(pool, folder["one"]);
         options.Threads = 3;
         new SmileFusion(options).Fuse(pool, folder["three"]);
-        options.MaxMemory = 1_200_000;
+        options.MaxMemory = 2_500_000;
         new SmileFusion(options).Fuse(pool, folder["little"]);
         byte[] expected = File.ReadAllBytes(Path.Combine(folder["one"], "model.safetensors"));
         CollectionAssert.AreEqual(expected, File.ReadAllBytes(Path.Combine(folder["three"], "model.safetensors")));

@@ -22,6 +22,7 @@ public sealed class GoldenNetworkTests
     [DataRow("vit_f16")]
     [DataRow("bert")]
     [DataRow("t5")]
+    [DataRow("mistral")]
     [DataRow("mistral_sw4")]
     [DataRow("llama_bf16")]
     [DataRow("qwen2")]
@@ -32,7 +33,9 @@ public sealed class GoldenNetworkTests
         Dictionary<string, HostTensor> inputs = TensorFile.Read(Path.Combine(folder, "expected", "inputs.safetensors"));
         foreach (string name in expected.Keys.Select(key => key[..key.LastIndexOf('/')]).Distinct())
         {
-            using SmileModel model = SmileModel.Load(Path.Combine(folder, name));
+            using SmileModel model = name.StartsWith("adapters/", StringComparison.Ordinal)
+                ? SmileModel.LoadAdapter(Path.Combine(folder, name), Path.Combine(folder, "_pretrained_"))
+                : SmileModel.Load(Path.Combine(folder, name));
             IReadOnlyDictionary<string, HostTensor> outputs = model.Run(inputs);
             foreach ((string key, HostTensor tensor) in expected.Where(tensor => tensor.Key.StartsWith(name + "/", StringComparison.Ordinal)))
             {
@@ -47,6 +50,7 @@ public sealed class GoldenNetworkTests
     [DataRow("vit_f16")]
     [DataRow("bert")]
     [DataRow("t5")]
+    [DataRow("mistral")]
     [DataRow("mistral_sw4")]
     [DataRow("llama_bf16")]
     [DataRow("qwen2")]
@@ -61,6 +65,11 @@ public sealed class GoldenNetworkTests
             using ModelPool pool = OpenPool(folder, setting.Value);
             FusionReport report = new SmileFusion(Options(setting)).Fuse(pool, temporary["fused"]);
             Assert.AreEqual(setting.Value.GetProperty("upscaled").GetArrayLength(), report.Upscaled.Count, $"{network}/{setting.Name}");
+
+            // An upscaled head that was tied to the embeddings has its pretrained weight beside the table.
+            long tied = report.Upscaled.Contains("lm_head") && !pool.Pretrained.Tensors.ContainsKey("lm_head.weight")
+                ? pool.Pretrained.Tensors["model.embed_tokens.weight"].ElementCount : 0;
+            Assert.AreEqual(setting.Value.GetProperty("fused_parameters").GetInt64() + tied, report.FusedParameters, $"{network}/{setting.Name}");
 
             using SmileModel model = SmileModel.Load(temporary["fused"]);
             var routing = new Recorder();

@@ -37,6 +37,28 @@ public sealed class SmileCommandTests
     }
 
     [TestMethod]
+    public void HeadsThatDifferStayEachTasksOwn()
+    {
+        using var folder = new TemporaryFolder();
+        HeadPool models = new HeadPool(folder, "bert").Pretrained(null, bare: true).Expert("cola", 2).Expert("mnli", 3);
+        string[] pool = ["--pretrained", folder["_pretrained_"], "--expert", $"cola={folder["cola"]}", "--expert", $"mnli={folder["mnli"]}", "--output", folder["out"]];
+        (int code, string output, string error) = Run(["fuse", .. pool]);
+        Assert.AreEqual(0, code, error);
+        StringAssert.Contains(output, "classifier: cola, mnli");
+        StringAssert.Contains(Run("inspect", folder["out"]).Output, "classifier: cola, mnli");
+
+        TensorFile.Write(folder["in.safetensors"], models.Inputs());
+        Assert.AreEqual(0, Run("run", "--model", folder["out"], "--inputs", folder["in.safetensors"], "--outputs", folder["out.safetensors"]).Code);
+        Dictionary<string, HostTensor> outputs = TensorFile.Read(folder["out.safetensors"]);
+        CollectionAssert.AreEqual(new long[] { 2, 2 }, outputs["cola.logits"].Shape.ToArray());
+        CollectionAssert.AreEqual(new long[] { 2, 3 }, outputs["mnli.logits"].Shape.ToArray());
+
+        (code, _, error) = Run(["merge", "--method", "ties", .. pool, "--force"]);
+        Assert.AreEqual(1, code);
+        StringAssert.Contains(error, "head classifier");
+    }
+
+    [TestMethod]
     public void MergesIntoAPlainModel()
     {
         using var folder = new TemporaryFolder();
@@ -52,6 +74,29 @@ public sealed class SmileCommandTests
         JsonElement ties = list.RootElement.EnumerateArray().Single(method => method.GetProperty("name").GetString() == "ties");
         Assert.AreEqual("a number in (0, 1]", ties.GetProperty("parameters")[0].GetProperty("expected").GetString());
         StringAssert.Contains(Run("merge", "--list").Output, "keep=0.2");
+    }
+
+    [TestMethod]
+    public void RunsAndInspectsAnAdapterAndFusesItWithAModel()
+    {
+        using var folder = new TemporaryFolder();
+        string pool = TestPool.WriteMlp(folder, 1, [6, 8, 5]), pretrained = Path.Combine(pool, "_pretrained_");
+        string adapter = TestAdapter.Write(folder["adapter"], TestAdapter.Config(), TestAdapter.MlpFactors(1, 2, 6, 8, 5));
+        TensorFile.Write(folder["in.safetensors"], new Dictionary<string, HostTensor> { ["x"] = TestPool.Gaussian(new Random(2), 1, 4, 6) });
+        Assert.AreEqual(0, Run("run", "--model", adapter, "--base", pretrained, "--inputs", folder["in.safetensors"], "--outputs", folder["out.safetensors"]).Code);
+        CollectionAssert.AreEqual(new long[] { 4, 5 }, TensorFile.Read(folder["out.safetensors"])["output"].Shape.ToArray());
+        (int code, _, string error) = Run("run", "--model", adapter, "--inputs", folder["in.safetensors"], "--outputs", folder["other.safetensors"]);
+        Assert.AreEqual(1, code);
+        StringAssert.Contains(error, "expected that base as well");
+
+        StringAssert.Contains(Run("inspect", adapter).Output, "LoRA          2 modules, rank 2");
+        using JsonDocument summary = JsonDocument.Parse(Run("inspect", adapter, "--json").Output);
+        Assert.AreEqual(1.5, summary.RootElement.GetProperty("adaptedModules")[0].GetProperty("scale").GetDouble());
+
+        (code, string output, error) = Run(
+            "fuse", "--pretrained", pretrained, "--expert", $"lora={adapter}", "--expert", $"full={Path.Combine(pool, "a")}", "--output", folder["fused"]);
+        Assert.AreEqual(0, code, error);
+        StringAssert.Contains(output, "Fused 2 experts: lora, full");
     }
 
     [TestMethod]

@@ -21,6 +21,19 @@ internal static class Combinations
         }
     }
 
+    /// <summary>sum_t a_t tau_t.</summary>
+    public static void WeightedSum(float[][] taskVectors, double[] weights, double[] merged)
+    {
+        Array.Clear(merged);
+        for (int expert = 0; expert < taskVectors.Length; expert++)
+        {
+            for (int i = 0; i < merged.Length; i++)
+            {
+                merged[i] += weights[expert] * taskVectors[expert][i];
+            }
+        }
+    }
+
     /// <summary>1/T sum_t tau_t.</summary>
     public static void Mean(float[][] taskVectors, double[] merged)
     {

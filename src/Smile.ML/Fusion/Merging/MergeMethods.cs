@@ -23,6 +23,7 @@ public static class MergeMethods
         new IsoCts(),
         new Knots(),
         new Wudi(),
+        new LoraCat(),
         new SubspaceBoosting(),
         new SingularValueCalibration(),
     ];

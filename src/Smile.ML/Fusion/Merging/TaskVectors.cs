@@ -88,30 +88,44 @@ internal sealed class TaskVectors
     public WeightDelta ReadDelta(int expert, LinearLayerInfo layer)
     {
         _cancellation.ThrowIfCancellationRequested();
-        return _pool.Experts[expert].ReadDelta(_pool.Pretrained, layer);
+        return _pool.Experts[expert].ReadDelta(_pool.Pretrained, layer, Threads);
     }
 
     /// <summary>Sums the experts' weight deltas of a linear layer [outputs, inputs].</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="weights">Each expert's factor; 1 where null.</param>
     /// <returns>The matrix; the caller disposes it.</returns>
-    /// <exception cref="SmileException">One holds a NaN or an infinity.</exception>
-    public Matrix SumDeltas(LinearLayerInfo layer)
+    /// <exception cref="SmileException">A delta holds a NaN or an infinity.</exception>
+    public Matrix SumDeltas(LinearLayerInfo layer, double[]? weights = null)
     {
         var sum = new Matrix(layer.Outputs, layer.Inputs);
         for (int expert = 0; expert < Count; expert++)
         {
             using WeightDelta delta = ReadDelta(expert, layer);
+            float weight = (float)(weights?[expert] ?? 1);
             for (int row = 0; row < layer.Outputs; row++)
             {
                 Span<float> to = sum.Row(row);
                 ReadOnlySpan<float> from = delta.ToMatrix().Row(row);
                 for (int i = 0; i < to.Length; i++)
                 {
-                    to[i] += from[i];
+                    to[i] += weight * from[i];
                 }
             }
         }
 
         return sum;
+    }
+
+    /// <summary>Refuses experts that are whole models.</summary>
+    /// <param name="method">Who refuses them.</param>
+    /// <exception cref="SmileException">An expert is no LoRA adapter.</exception>
+    public void RequireAdapters(string method)
+    {
+        if (_pool.Experts.FirstOrDefault(expert => expert is not AdapterExpert) is { } whole)
+        {
+            throw new SmileException($"{method} merges LoRA adapters; expert {whole.Name} ({whole.Location}) is a whole model.");
+        }
     }
 
     /// <summary>Does something for every block of a tensor, on all threads.</summary>

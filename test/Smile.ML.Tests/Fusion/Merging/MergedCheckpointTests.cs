@@ -1,8 +1,8 @@
 using Smile.ML.Checkpoints;
+using Smile.ML.Compute.Cpu;
 using Smile.ML.Fusion;
 using Smile.ML.Fusion.Merging;
 using Smile.ML.Networks;
-using Smile.ML.Compute.Cpu;
 
 namespace Smile.ML.Tests.Fusion.Merging;
 
@@ -87,7 +87,8 @@ public class MergedCheckpointTests
     [DataRow("consensus agreement=4", 3, "consensus merges 4 experts or more, its agreement;")]
     [DataRow("weighted-average weights=1,2", 3, "weighted-average: weights has 2 values; expected 3, one per expert of")]
     [DataRow("svc over=slerp", 3, "slerp merges exactly 2 experts;")]
-    public void MethodsRefuseTheWrongNumberOfExperts(string method, int experts, string message)
+    [DataRow("lora-cat", 2, "lora-cat merges LoRA adapters; expert expert0 (")]
+    public void MethodsRefuseTheWrongExperts(string method, int experts, string message)
     {
         using SmallPool pool = SmallPool.Random(55, experts);
         StringAssert.StartsWith(Assert.ThrowsExactly<SmileException>(() => MergeMethods.Parse(method).Merge(pool.Pool)).Message, message);
