@@ -25,7 +25,7 @@ public sealed record SmileReportOptions
     public IReadOnlyList<int> ExpertsPerToken { get; init; } = [1, 2, 4, 8];
 
     /// <summary>Gets the dense merges to compare with.</summary>
-    public IReadOnlyList<MergeMethod> Merges { get; init; } = [new SimpleAverage(), new TaskArithmetic(), new Ties(), new TaskSingularVectors()];
+    public IReadOnlyList<MergeMethod> Merges { get; init; } = [new SimpleAverage(), new TaskArithmetic(), new Ties(), new TaskSingularVectors(), new Wudi()];
 
     /// <summary>
     /// Gets a value indicating whether to be quick: fewer settings, at most 64 rows per task, no decomposition of the pretrained weights.

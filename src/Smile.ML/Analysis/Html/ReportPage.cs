@@ -61,7 +61,7 @@ internal static class ReportPage
 
     /// <summary>A setting in the paper's letters.</summary>
     internal static HtmlFragment Words(SmileSetting setting)
-        => HtmlFragment.Of($"k {setting.ExpertRank?.ToString(CultureInfo.InvariantCulture) ?? "full"}, k_gate {setting.RouterRank}, top_k {setting.ExpertsPerToken}");
+        => HtmlFragment.Of($"{(setting.ExpertRank is { } k ? string.Create(CultureInfo.InvariantCulture, $"k {k}") : "dense")}, k_gate {setting.RouterRank}, top_k {setting.ExpertsPerToken}");
 
     private static HtmlFragment Terms(SmileReport report)
     {
