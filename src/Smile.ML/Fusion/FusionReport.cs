@@ -17,6 +17,12 @@ public sealed record FusionReport : IHtmlDisplay
     /// <summary>Gets the linear layers that stayed plain, and why.</summary>
     public required IReadOnlyDictionary<string, string> Kept { get; init; }
 
+    /// <summary>
+    /// Gets the heads that the models don't have in common, module by module, each with the experts that have one: theirs are in the
+    /// fused model as they are. Where no expert has one, the pretrained model's is left out.
+    /// </summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> TaskHeads { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+
     /// <summary>Gets the number of parameters of the pretrained model.</summary>
     public required long PretrainedParameters { get; init; }
 
