@@ -73,11 +73,12 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
             throw new SmileException($"Input {wrong.Key} is [{string.Join(", ", several.Shape)}]; expected one sample, [1, ...].");
         }
 
+        // Looked up before, so that nothing is computed in vain, and again in the heads that were loaded with the model that ran.
+        Select(Heads, tasks);
         string embedding = Outputs[0].Name;
         PredictionResult result = await AskAsync(inputs, [embedding], cancellationToken).ConfigureAwait(false);
         float[] values = result.Outputs[embedding].Floats!;
-        IEnumerable<TaskHead> heads = tasks?.Select(task => Find(result.Heads, task)) ?? result.Heads;
-        return new SmileClassification(values, heads.ToDictionary(head => head.Name, head => TaskPrediction.Of(head, values)));
+        return new SmileClassification(values, Select(result.Heads, tasks).ToDictionary(head => head.Name, head => TaskPrediction.Of(head, values)));
     }
 
     public async Task ReloadAsync(CancellationToken cancellationToken = default)
@@ -124,9 +125,11 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
 
     private bool IsStopping => _stopping.IsCancellationRequested;
 
-    private static TaskHead Find(IReadOnlyList<TaskHead> heads, string task)
-        => heads.FirstOrDefault(head => head.Name == task)
-            ?? throw new SmileException($"There is no head for task {task}; found {string.Join(", ", heads.Select(head => head.Name))}.");
+    private static IReadOnlyList<TaskHead> Select(IReadOnlyList<TaskHead> heads, IReadOnlyCollection<string>? tasks)
+        => tasks is null
+            ? heads
+            : [.. tasks.Distinct().Select(task => heads.FirstOrDefault(head => head.Name == task)
+                ?? throw new SmileException($"There is no head for task {task}; found {string.Join(", ", heads.Select(head => head.Name))}."))];
 
     private string Fingerprint()
         => FolderFingerprint.Of(_options.HeadsFolder is { } heads ? [_options.ModelFolder, heads] : [_options.ModelFolder]);
