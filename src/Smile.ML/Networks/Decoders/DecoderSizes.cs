@@ -38,7 +38,7 @@ internal sealed record DecoderSizes(int Vocabulary, int Hidden, int Inner, int L
             config.GetInt32("vocab_size", defaults.Vocabulary, minimum: 1),
             hidden,
             config.GetInt32("intermediate_size", defaults.Inner, minimum: 1),
-            config.GetInt32("num_hidden_layers", defaults.Layers, minimum: 1),
+            config.GetLayerCount("num_hidden_layers", defaults.Layers),
             heads,
             keyValueHeads,
             config.GetInt32("head_dim", hidden / heads, minimum: 1));
