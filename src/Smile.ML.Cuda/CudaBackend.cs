@@ -33,6 +33,7 @@ internal sealed unsafe class CudaBackend : Backend
     private readonly CudaQueue _queue;
     private readonly CudaMemoryPool _pool;
     private readonly string _precision;
+    private readonly CublasLt? _cublasLt;
 
     public CudaBackend(CudaDevice device, CudaOptions options)
     {
@@ -50,6 +51,7 @@ internal sealed unsafe class CudaBackend : Backend
         };
         _queue = new CudaQueue(device);
         _pool = new CudaMemoryPool(device, exact: options.CheckMemory);
+        _cublasLt = options.UseCublasLt ? new CublasLt(device.Context, options.CublasLtPath, options.Precision) : null;
     }
 
     public override string Name => _device.Name;
@@ -111,6 +113,16 @@ internal sealed unsafe class CudaBackend : Backend
 
     public override void Multiply(Tensor input, ReadOnlySpan<DenseProduct> products)
     {
+        if (_cublasLt is not null)
+        {
+            foreach (DenseProduct product in input.Rows == 0 ? [] : products)
+            {
+                _cublasLt.Multiply(_queue.Stream, Address(input), input.Rows, (CudaDenseWeights)product.Weights, Address(product.Result));
+            }
+
+            return;
+        }
+
         for (; products.Length > ProductArguments.MaxProducts; products = products[ProductArguments.MaxProducts..])
         {
             MultiplyTogether((CudaTensor)input, products[..ProductArguments.MaxProducts]);
@@ -340,6 +352,7 @@ internal sealed unsafe class CudaBackend : Backend
 
     public override void Dispose()
     {
+        _cublasLt?.Dispose();
         _pool.Dispose();
         _queue.Dispose();
     }

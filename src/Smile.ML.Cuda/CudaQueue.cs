@@ -27,6 +27,9 @@ internal sealed unsafe class CudaQueue : IDisposable
         _stagingRead = [new CudaEvent(device.Context), new CudaEvent(device.Context)];
     }
 
+    /// <summary>Gets the stream.</summary>
+    public CudaStream Stream => _stream;
+
     private CudaDriver Driver => _device.Context.Driver;
 
     /// <summary>Queues a kernel.</summary>
@@ -124,9 +127,6 @@ internal sealed unsafe class CudaQueue : IDisposable
     /// <summary>Waits until all work is done.</summary>
     /// <exception cref="SmileException">Some of it failed.</exception>
     public void Synchronize() => _stream.Synchronize();
-
-    /// <summary>Sets an event behind all work queued so far.</summary>
-    public void Record(CudaEvent mark) => mark.Record(_stream);
 
     /// <inheritdoc/>
     public void Dispose()

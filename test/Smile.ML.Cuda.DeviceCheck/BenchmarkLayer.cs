@@ -23,10 +23,10 @@ internal sealed class BenchmarkLayer : IDisposable
     private readonly DenseWeights _gate;
     private readonly ExpertWeights _experts;
 
-    public BenchmarkLayer(CudaDevice device, MatrixPrecision precision, int outputs, int inputs)
+    public BenchmarkLayer(CudaDevice device, CudaOptions options, int outputs, int inputs)
     {
         (_outputs, _inputs) = (outputs, inputs);
-        _backend = new CudaBackend(device, new CudaOptions { Precision = precision });
+        _backend = new CudaBackend(device, options);
         _start = new CudaEvent(device.Context);
         _end = new CudaEvent(device.Context);
         _shared = _backend.LoadDense(outputs, inputs, Rows(1), new float[outputs]);
@@ -88,13 +88,13 @@ internal sealed class BenchmarkLayer : IDisposable
 
     private double Time(Action action, int repeats)
     {
-        _backend.Queue.Record(_start);
+        _start.Record(_backend.Queue.Stream);
         for (int i = 0; i < repeats; i++)
         {
             action();
         }
 
-        _backend.Queue.Record(_end);
+        _end.Record(_backend.Queue.Stream);
         _end.Synchronize();
         return _end.SecondsSince(_start) / repeats;
     }

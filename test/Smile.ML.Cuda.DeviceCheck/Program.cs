@@ -88,22 +88,35 @@ static int Goldens(string folder)
 
 static int Benchmark(CudaDevice device)
 {
-    Console.WriteLine("| precision | out x in | tokens | dense ms | TFLOP/s | routed ms | ratio | ratio by operations |");
-    Console.WriteLine("|---|---|---|---|---|---|---|---|");
+    Console.WriteLine("| dense by | precision | out x in | tokens | dense ms | TFLOP/s | routed ms | ratio | ratio by operations |");
+    Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
     foreach (MatrixPrecision precision in (MatrixPrecision[])[MatrixPrecision.Full, MatrixPrecision.Tf32, MatrixPrecision.BFloat16])
     {
         foreach ((int outputs, int inputs) in ((int, int)[])[(768, 768), (3072, 768), (4096, 4096), (14336, 4096)])
         {
-            using var layer = new BenchmarkLayer(device, precision, outputs, inputs);
-            foreach (int tokens in (int[])[1, 64, 4096, 16384])
+            BenchmarkProducts(device, "own kernels", new CudaOptions { Precision = precision }, outputs, inputs);
+            try
             {
-                (double dense, double routed) = layer.Measure(tokens);
-                Console.WriteLine(
-                    $"| {precision} | {outputs}x{inputs} | {tokens} | {dense * 1e3:F4} | {2.0 * outputs * inputs * tokens / dense / 1e12:F1} | "
-                    + $"{routed * 1e3:F4} | {routed / dense:F2} | {layer.OperationRatio:F2} |");
+                BenchmarkProducts(device, "cuBLASLt", new CudaOptions { Precision = precision, UseCublasLt = true }, outputs, inputs);
+            }
+            catch (SmileException exception)
+            {
+                Console.WriteLine($"| cuBLASLt | {precision} | {outputs}x{inputs} | {exception.Message} |");
             }
         }
     }
 
     return 0;
+}
+
+static void BenchmarkProducts(CudaDevice device, string name, CudaOptions options, int outputs, int inputs)
+{
+    using var layer = new BenchmarkLayer(device, options, outputs, inputs);
+    foreach (int tokens in (int[])[1, 64, 4096, 16384])
+    {
+        (double dense, double routed) = layer.Measure(tokens);
+        Console.WriteLine(
+            $"| {name} | {options.Precision} | {outputs}x{inputs} | {tokens} | {dense * 1e3:F4} | {2.0 * outputs * inputs * tokens / dense / 1e12:F1} | "
+            + $"{routed * 1e3:F4} | {routed / dense:F2} | {layer.OperationRatio:F2} |");
+    }
 }

@@ -11,7 +11,8 @@ namespace Smile.ML.Cuda.Tests.Emulator;
 internal static unsafe class EmulatedDriver
 {
     private const int TextBytes = 65536;
-    private static readonly string LibraryPath = Path.Combine(AppContext.BaseDirectory, "libcuda-emulator.so");
+    /// <summary>The library; cuBLASLt too, as far as it is emulated.</summary>
+    public static readonly string LibraryPath = Path.Combine(AppContext.BaseDirectory, "libcuda-emulator.so");
     private static readonly Lazy<nint> Library = new(() => NativeLibrary.Load(LibraryPath));
 
     /// <summary>Loads the driver; ends the test as inconclusive where it was not built.</summary>

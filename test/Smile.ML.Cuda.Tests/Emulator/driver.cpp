@@ -130,6 +130,11 @@ int copy_text(const std::string& text, char* to, int size) {
 
 }  // namespace
 
+int emulator::enqueue(void* stream, std::function<int()> work) {
+    Lock lock(mutex);
+    return ::enqueue(stream, std::move(work));
+}
+
 API cuInit(unsigned) {
     Lock lock(mutex);
     if (configuration.devices == 0) {

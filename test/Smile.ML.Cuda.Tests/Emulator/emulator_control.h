@@ -17,4 +17,7 @@ void skip_barrier(const char* file, int line);
 // All barriers that were ever reached, one file:line a line.
 std::string barriers();
 
+// Queues work on a stream of the emulated driver.
+int enqueue(void* stream, std::function<int()> work);
+
 }  // namespace emulator
