@@ -11,7 +11,7 @@ namespace Smile.ML.Compute.Cpu;
 internal static unsafe class ExpertKernel
 {
     /// <summary>Tokens of one task: enough rows to reuse a panel from the cache, few enough to share out.</summary>
-    private const int BlockRows = 48;
+    private const int BlockRows = 96;
 
     private const int CountersOnStack = 256;
 

@@ -16,6 +16,9 @@ internal static unsafe class Gemm
     // 240 rows x 768 inputs of A: three quarters of a 1 MiB second-level cache, and a multiple of every tile height.
     private const int RowBlock = 240;
 
+    // Weights that stay in the second-level cache as a whole. Then a tile's rows go along all panels, so that C is met row by row.
+    private const int SmallWeights = 64 * 1024;
+
     // Below this many weights x (rows + 8), i.e. some ten microseconds, a fork-join costs more than it brings.
     private const long ParallelThreshold = 1_000_000;
 
@@ -151,7 +154,7 @@ internal static unsafe class Gemm
             // Blocks of equal height, each a multiple of the tile's.
             int tileRows = TSimd.TileRows;
             int tiles = DivideUp(rows, tileRows);
-            int blocks = DivideUp(tiles, RowBlock / tileRows);
+            int blocks = weights <= SmallWeights ? tiles : DivideUp(tiles, RowBlock / tileRows);
             _rowsPerBlock = DivideUp(tiles, blocks) * tileRows;
 
             WorthSharing = threads > 1 && weights * (rows + 8L) >= ParallelThreshold;
