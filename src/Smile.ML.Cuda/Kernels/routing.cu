@@ -25,10 +25,18 @@ DEVICE bool goes_before(Candidate x, Candidate y) {
     return x.logit > y.logit || (x.logit == y.logit && x.expert < y.expert);
 }
 
-// One chain of additions in float64, as on the CPU: the same logit for the same projections.
+// The additions in float64, in the CPU's order: the same logit for the same projections.
 DEVICE float norm(const float* values, int count) {
-    double sum = 0;
-    for (int i = 0; i < count; i++) {
+    double sums[8] = {};
+    int i = 0;
+    for (; i + 8 <= count; i += 8) {
+#pragma unroll
+        for (int j = 0; j < 8; j++) {
+            sums[j] = __builtin_fma((double)values[i + j], (double)values[i + j], sums[j]);
+        }
+    }
+    double sum = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+    for (; i < count; i++) {
         sum = __builtin_fma((double)values[i], (double)values[i], sum);
     }
     return (float)square_root(sum);

@@ -88,6 +88,11 @@ int flush_all() {
 // Whole pages for an allocation and its guards.
 size_t usable_bytes(size_t bytes) { return (bytes + 2 * GuardBytes + 4095) / 4096 * 4096; }
 
+void set_guards(char* address, size_t size) {
+    std::memset(address - GuardBytes, GuardByte, GuardBytes);
+    std::memset(address + size, GuardByte, GuardBytes);
+}
+
 bool guards_hold(char* address, size_t size) {
     for (size_t i = 0; i < GuardBytes; i++) {
         if ((unsigned char)address[-1 - (ptrdiff_t)i] != GuardByte || (unsigned char)address[size + i] != GuardByte) {
@@ -221,9 +226,8 @@ API cuMemAlloc_v2(uint64_t* address, size_t bytes) {
     char* block = static_cast<char*>(reserved) + ForbiddenBytes;
     mprotect(block, usable, PROT_READ | PROT_WRITE);
     char* start = block + GuardBytes;
-    std::memset(block, GuardByte, GuardBytes);
+    set_guards(start, bytes);
     std::memset(start, 0xff, bytes);
-    std::memset(start + bytes, GuardByte, GuardBytes);
     allocations[start] = bytes;
     used += bytes;
     *address = reinterpret_cast<uint64_t>(start);
@@ -453,7 +457,7 @@ API emulator_message(char* text, int size) {
     return copy_text(message, text, size);
 }
 
-// Forgets a failed launch, which on a device would end the process's use of it.
+// Forgets a failed launch and what it broke, which on a device would end the process's use of it.
 API emulator_recover() {
     Lock lock(mutex);
     for (Stream* stream : streams) {
@@ -461,6 +465,10 @@ API emulator_recover() {
     }
     sticky = Success;
     message.clear();
+    broken_guards = 0;
+    for (const auto& allocation : allocations) {
+        set_guards(allocation.first, allocation.second);
+    }
     return Success;
 }
 

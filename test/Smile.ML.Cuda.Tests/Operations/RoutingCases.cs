@@ -11,6 +11,7 @@ internal static class RoutingCases
         Of(1, 2, 1, 1),
         Of(1, 64, 16, 1),
         Of(33, 8, 16, 1),
+        Of(20, 5, 45, 2),
         Of(100, 3, 5, 2),
         Of(9, 64, 2, 7),
         Of(7, 33, 3, 33),

@@ -27,7 +27,7 @@ internal static class Values
     }
 
     public static RowReader Reader(float[] values, int columns)
-        => (row, destination) => values.AsSpan(row * columns, columns).CopyTo(destination);
+        => (row, destination) => values.AsSpan(row * columns, destination.Length).CopyTo(destination);
 
     /// <summary>Checks that each value is within its own tolerance.</summary>
     public static void AssertClose(string what, double[] expected, float[] actual, Func<int, double> tolerance)
