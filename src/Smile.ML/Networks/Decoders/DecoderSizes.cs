@@ -12,6 +12,9 @@ namespace Smile.ML.Networks.Decoders;
 /// <param name="HeadSize">Features of one head.</param>
 internal sealed record DecoderSizes(int Vocabulary, int Hidden, int Inner, int Layers, int Heads, int KeyValueHeads, int HeadSize)
 {
+    // Beyond any model; the rotary table of a head is made before the weights are looked for, and must stay small.
+    private const int MaxHeadSize = 1 << 16;
+
     /// <summary>Reads the sizes. A <c>num_key_value_heads</c> or <c>head_dim</c> of null follows from the other sizes.</summary>
     /// <param name="config">The model's configuration.</param>
     /// <param name="defaults">The values of absent keys; KeyValueHeads 0 for as many as query heads.</param>
@@ -34,6 +37,12 @@ internal sealed record DecoderSizes(int Vocabulary, int Hidden, int Inner, int L
                 $"{config.Location}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}, and there is no head_dim.");
         }
 
+        int headSize = config.GetInt32("head_dim", hidden / heads, minimum: 1);
+        if (headSize > MaxHeadSize)
+        {
+            throw new SmileException($"{config.Location}: a head has {headSize} features; expected at most {MaxHeadSize}.");
+        }
+
         return new DecoderSizes(
             config.GetInt32("vocab_size", defaults.Vocabulary, minimum: 1),
             hidden,
@@ -41,6 +50,6 @@ internal sealed record DecoderSizes(int Vocabulary, int Hidden, int Inner, int L
             config.GetLayerCount("num_hidden_layers", defaults.Layers),
             heads,
             keyValueHeads,
-            config.GetInt32("head_dim", hidden / heads, minimum: 1));
+            headSize);
     }
 }
