@@ -119,7 +119,7 @@ internal sealed class PeftAdapter : IDisposable
             (string module, string? part) = Split(file, tensor.Name);
             if (part is null ? !replacements.TryAdd(module, tensor) : !parts.TryAdd((module, part), tensor))
             {
-                throw new SmileException($"{file.Location}: tensor {ErrorText.Quote(tensor.Name)}: a second one for {ErrorText.Quote(module)}; expected one adapter.");
+                throw new SmileException($"{file.Location}: tensor {ErrorText.Quote(tensor.Name)}: a second one for {ErrorText.Clip(module)}; expected one adapter.");
             }
         }
 

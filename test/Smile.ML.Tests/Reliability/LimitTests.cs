@@ -11,8 +11,8 @@ namespace Smile.ML.Tests.Reliability;
 [DoNotParallelize]
 public sealed class LimitTests
 {
-    // What the runtime itself takes: measured with a model of a few hundred values in the same test.
-    private const long Tolerance = 24 << 20;
+    // What the runtime itself takes, and threads that have freed their share but not yet given it back.
+    private const long Runtime = 64 << 20;
 
     [TestMethod]
     public void FusingKeepsTheMemoryLimit()
@@ -22,17 +22,15 @@ public sealed class LimitTests
             Assert.Inconclusive("Reads the kernel's accounts in /proc.");
         }
 
-        const long Limit = 48 << 20;
+        const long Limit = 40 << 20;
         using var folder = new TemporaryFolder();
-        using var small = new TemporaryFolder();
-        long runtime = PeakOf("fuse", "--pool", TestPool.WriteMlp(small, 2, [6, 5]), "--output", folder["a"], "--threads", "8");
-        string pool = TestPool.WriteMlp(folder, 8, [1024, 1024]);
+        string pool = TestPool.WriteMlp(folder, 8, [1536, 1536]);
         string[] run = ["fuse", "--pool", pool, "--expert-rank", "8", "--router-rank", "4", "--threads", "8"];
-        long limited = PeakOf([.. run, "--output", folder["b"], "--max-memory", $"{Limit}"]);
-        long unlimited = PeakOf([.. run, "--output", folder["c"]]);
-        Console.WriteLine($"runtime {runtime >> 20} MiB, limited to {Limit >> 20} MiB: {limited >> 20} MiB, unlimited: {unlimited >> 20} MiB");
-        Assert.IsLessThan(runtime + Limit + Tolerance, limited);
-        Assert.IsGreaterThan(runtime + Limit + Tolerance, unlimited, "A limit that would be kept without being one tests nothing.");
+        long limited = PeakOf([.. run, "--output", folder["limited"], "--max-memory", $"{Limit}"]);
+        long unlimited = PeakOf([.. run, "--output", folder["unlimited"]]);
+        Console.WriteLine($"limited to {Limit >> 20} MiB: {limited >> 20} MiB, not limited: {unlimited >> 20} MiB");
+        Assert.IsLessThan(Limit + Runtime, limited);
+        Assert.IsGreaterThan(Limit + Runtime, unlimited, "A limit that would be kept without being one tests nothing.");
     }
 
     [TestMethod]

@@ -34,11 +34,9 @@ internal sealed record DecoderFamily
         ModelConfig config = builder.Config;
         float epsilon = config.GetEpsilon("rms_norm_eps", 1e-6);
         Activation activation = HiddenActivation.Read(config, "hidden_act", "silu");
+        RotaryEmbedding rotary = RotaryEmbedding.Read(config, Sizes.HeadSize);
         var embedding = new Embedding(builder.Parameter(Table, Sizes.Vocabulary, Sizes.Hidden));
         DecoderLayer[] layers = [.. Enumerable.Range(0, Sizes.Layers).Select(i => Layer(builder, i, epsilon, activation))];
-
-        // Its table is as long as a head: only now is it known that the weights have heads of that size.
-        RotaryEmbedding rotary = RotaryEmbedding.Read(config, Sizes.HeadSize);
         RmsNorm norm = builder.RmsNorm("model.norm", Sizes.Hidden, epsilon);
         Linear head = config.GetBoolean("tie_word_embeddings", false)
             ? builder.TiedLinear("lm_head", Table, Sizes.Vocabulary, Sizes.Hidden)

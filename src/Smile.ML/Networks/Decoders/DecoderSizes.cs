@@ -12,6 +12,9 @@ namespace Smile.ML.Networks.Decoders;
 /// <param name="HeadSize">Features of one head.</param>
 internal sealed record DecoderSizes(int Vocabulary, int Hidden, int Inner, int Layers, int Heads, int KeyValueHeads, int HeadSize)
 {
+    // Beyond any model; the rotary table of a head is made before the weights are looked for, and must stay small.
+    private const int MaxHeadSize = 1 << 16;
+
     /// <summary>Reads the sizes. A <c>num_key_value_heads</c> or <c>head_dim</c> of null follows from the other sizes.</summary>
     /// <param name="config">The model's configuration.</param>
     /// <param name="defaults">The values of absent keys; KeyValueHeads 0 for as many as query heads.</param>
@@ -38,6 +41,11 @@ internal sealed record DecoderSizes(int Vocabulary, int Hidden, int Inner, int L
         if (headSize % 2 != 0)
         {
             throw new SmileException($"{config.Location}: the head size is {headSize}; rotary position embedding takes an even one.");
+        }
+
+        if (headSize > MaxHeadSize)
+        {
+            throw new SmileException($"{config.Location}: a head has {headSize} features; expected at most {MaxHeadSize}.");
         }
 
         return new DecoderSizes(
