@@ -1,7 +1,11 @@
+using Microsoft.DotNet.Interactive.Formatting;
+using Smile.ML.Notebooks;
+
 namespace Smile.ML.Analysis;
 
-/// <summary>A small table of numbers with names: tasks by experts, layers by tasks, and so on.</summary>
-public sealed class LabelledMatrix
+/// <summary>A small table of numbers with names: tasks by experts, layers by tasks, and so on. Notebooks show it as a heat map.</summary>
+[TypeFormatterSource(typeof(HtmlFormatterSource))]
+public sealed class LabelledMatrix : IHtmlDisplay
 {
     private readonly double[,] _values;
 
@@ -56,6 +60,8 @@ public sealed class LabelledMatrix
     /// <summary>Gets the values of one row.</summary>
     /// <param name="row">The row.</param>
     public IReadOnlyList<double> GetRow(int row) => [.. Enumerable.Range(0, Columns.Count).Select(column => _values[row, column])];
+
+    string IHtmlDisplay.ToHtml() => SvgPlot.HeatMap(Columns, Rows.Select((name, row) => (name, GetRow(row))));
 
     private IEnumerable<double> OffDiagonal()
         => from row in Enumerable.Range(0, Rows.Count)

@@ -1,3 +1,4 @@
+using Microsoft.DotNet.Interactive.Formatting;
 using Smile.ML.Analysis.Html;
 using Smile.ML.Checkpoints;
 using Smile.ML.Fusion;
@@ -9,7 +10,7 @@ namespace Smile.ML.Analysis;
 /// Everything that the analyses say of a pool: a page for people, and the figures behind it for programs. Shows itself as HTML in
 /// notebooks.
 /// </summary>
-[TypeFormatterSource(typeof(ReportFormatterSource), PreferredMimeTypes = ["text/html"])]
+[TypeFormatterSource(typeof(ReportFormatterSource))]
 public sealed class SmileReport
 {
     private const int QuickRows = 64;

@@ -29,12 +29,12 @@ internal static class SvgPlot
         return svg.Append("</svg>").ToString();
     }
 
-    /// <summary>Draws a matrix of shares from 0 (white) to 1 (dark).</summary>
+    /// <summary>Draws a matrix of values from -1 (orange) over 0 (no colour) to 1 (blue).</summary>
     /// <param name="columns">The columns' headers.</param>
-    /// <param name="rows">A label and one share per column each.</param>
-    public static string HeatMap(IReadOnlyList<string> columns, IEnumerable<(string Label, IReadOnlyList<double> Shares)> rows)
+    /// <param name="rows">A label and one value per column each.</param>
+    public static string HeatMap(IReadOnlyList<string> columns, IEnumerable<(string Label, IReadOnlyList<double> Values)> rows)
     {
-        (string Label, IReadOnlyList<double> Shares)[] lines = [.. rows];
+        (string Label, IReadOnlyList<double> Values)[] lines = [.. rows];
         var svg = Begin(LabelWidth + (columns.Count * CellWidth), HeaderHeight + (lines.Length * RowHeight));
         for (int c = 0; c < columns.Count; c++)
         {
@@ -47,10 +47,10 @@ internal static class SvgPlot
             Label(svg, y, lines[r].Label);
             for (int c = 0; c < columns.Count; c++)
             {
-                double share = lines[r].Shares[c];
+                double value = lines[r].Values[c];
                 svg.Append(
                     CultureInfo.InvariantCulture,
-                    $"<rect x=\"{LabelWidth + (c * CellWidth)}\" y=\"{y}\" width=\"{CellWidth - 1}\" height=\"{RowHeight - 1}\" fill=\"#08519c\" fill-opacity=\"{Math.Clamp(share, 0, 1):F3}\"><title>{share:P1}</title></rect>");
+                    $"<rect x=\"{LabelWidth + (c * CellWidth)}\" y=\"{y}\" width=\"{CellWidth - 1}\" height=\"{RowHeight - 1}\" fill=\"{(value < 0 ? "#d95f0e" : "#08519c")}\" fill-opacity=\"{Math.Min(Math.Abs(value), 1):F3}\"><title>{value:F3}</title></rect>");
             }
         }
 
