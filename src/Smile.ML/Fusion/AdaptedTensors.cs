@@ -32,17 +32,28 @@ internal sealed class AdaptedTensors : ITensorSource
             }
         }
 
-        Tensors = pretrained.Tensors.ToDictionary(
+        var tensors = pretrained.Tensors.ToDictionary(
             pair => pair.Key,
             pair => IsChanged(pair.Key) ? pair.Value with { Type = TensorType.F32 } : pair.Value,
             StringComparer.Ordinal);
+        foreach ((string name, TensorInfo stored) in adapter.Replacements)
+        {
+            // The base may lack a head that was trained with the adapter, or have one of another shape.
+            ReplacesHead |= !tensors.TryGetValue(name, out TensorInfo? tensor) || !tensor.Shape.SequenceEqual(stored.Shape);
+            tensors[name] = new TensorInfo(name, TensorType.F32, stored.Shape);
+        }
+
+        Tensors = tensors;
     }
 
     public string Location => _adapter.Location;
 
     public IReadOnlyDictionary<string, TensorInfo> Tensors { get; }
 
-    /// <summary>Puts an adapter on its base, after checking that every tensor of it has its place there.</summary>
+    /// <summary>Gets a value indicating whether the adapter has a head that the base lacks, or has in another shape.</summary>
+    public bool ReplacesHead { get; }
+
+    /// <summary>Puts an adapter on its base, after checking that every tensor of it has its place there. Whole heads may be its own.</summary>
     /// <param name="adapter">The adapter; it must outlive the result.</param>
     /// <param name="pretrained">The base's parameters; they must outlive the result.</param>
     /// <param name="manifest">The base's layers.</param>
@@ -61,7 +72,7 @@ internal sealed class AdaptedTensors : ITensorSource
             Check(adapter, module, pretrained, manifest, layers, owner);
         }
 
-        foreach ((string name, TensorInfo found) in adapter.Replacements)
+        foreach ((string name, TensorInfo found) in adapter.Replacements.Where(replacement => manifest.Names.FindHead(replacement.Key) is null))
         {
             if (!pretrained.Tensors.TryGetValue(name, out TensorInfo? expected) || !expected.Type.IsFloatingPoint())
             {

@@ -9,9 +9,11 @@ internal sealed class FullExpert(string name, HuggingFaceFolder folder) : Expert
 {
     public override string Location => folder.Location;
 
+    internal override ModelConfig? Config => folder.Config;
+
     internal override ITensorSource Parameters => folder;
 
-    internal override void Check(HuggingFaceFolder pretrained, NetworkManifest manifest)
+    internal override void Check(HuggingFaceFolder pretrained, NetworkManifest manifest, OwnHeads heads)
     {
         if (folder.Config.ModelType != pretrained.Config.ModelType)
         {
@@ -19,7 +21,7 @@ internal sealed class FullExpert(string name, HuggingFaceFolder folder) : Expert
         }
 
         HashSet<string> biases = [.. manifest.LinearLayers.Select(layer => $"{layer.Name}.bias")];
-        foreach (TensorInfo expected in pretrained.Tensors.Values.Where(IsParameter))
+        foreach (TensorInfo expected in pretrained.Tensors.Values.Where(tensor => IsParameter(tensor) && !heads.Contains(tensor.Name)))
         {
             // A linear layer without its bias counts as one whose bias is 0.
             if (!folder.Tensors.TryGetValue(expected.Name, out TensorInfo? found))
@@ -35,12 +37,13 @@ internal sealed class FullExpert(string name, HuggingFaceFolder folder) : Expert
             }
         }
 
-        foreach (LinearLayerInfo layer in manifest.LinearLayers.Where(layer => folder.Tensors.ContainsKey($"{layer.Name}.bias")))
+        foreach (LinearLayerInfo layer in manifest.LinearLayers.Where(
+            layer => !heads.Contains(layer.Name) && folder.Tensors.ContainsKey($"{layer.Name}.bias")))
         {
             folder.Require($"{layer.Name}.bias", layer.Outputs);
         }
 
-        foreach (TensorInfo found in folder.Tensors.Values.Where(IsParameter))
+        foreach (TensorInfo found in folder.Tensors.Values.Where(tensor => IsParameter(tensor) && !heads.Contains(tensor.Name)))
         {
             if (!pretrained.Tensors.ContainsKey(found.Name) && !biases.Contains(found.Name))
             {

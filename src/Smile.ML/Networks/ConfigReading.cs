@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 
@@ -7,6 +8,8 @@ namespace Smile.ML.Networks;
 /// <summary>Reads what several architectures' configs have in common.</summary>
 internal static class ConfigReading
 {
+    private static readonly string[] LabelKeys = ["id2label", "num_labels", "problem_type"];
+
     // Beyond any model; the layers' lists are made before their weights are looked for, and must stay small.
     private const int MaxLayers = 1 << 16;
 
@@ -57,11 +60,32 @@ internal static class ConfigReading
                 $"{config.Location}: num_channels {geometry.Channels} and image_size {geometry.ImageSize} make an image of more than {int.MaxValue} values.");
     }
 
-    /// <summary>Reads the number of classes: the length of <c>id2label</c>, else <c>num_labels</c>, else 2.</summary>
-    public static int GetLabelCount(this ModelConfig config)
-        => config.TryGet("id2label", out JsonElement labels) && labels.ValueKind == JsonValueKind.Object
+    /// <summary>Gets the number of classes: the length of <c>id2label</c>, else <c>num_labels</c>, else the rows that the checkpoint has.</summary>
+    /// <param name="builder">Gives the config and the layer.</param>
+    /// <param name="layer">The layer that computes the logits.</param>
+    public static int GetLabelCount(this ModuleBuilder builder, string layer)
+        => builder.Config.TryGet("id2label", out JsonElement labels) && labels.ValueKind == JsonValueKind.Object
             ? labels.EnumerateObject().Count()
-            : config.GetInt32("num_labels", 2, minimum: 1);
+            : builder.Config.GetInt32("num_labels", builder.FindLinear(layer)?.Outputs ?? 2, minimum: 1);
+
+    /// <summary>Makes a copy that says nothing of the classes.</summary>
+    public static ModelConfig WithoutLabels(this ModelConfig config)
+        => config.With(LabelKeys.Select(key => KeyValuePair.Create(key, (JsonNode?)null)));
+
+    /// <summary>Gets what a config says of the classes.</summary>
+    public static JsonObject GetLabels(this ModelConfig config)
+    {
+        var labels = new JsonObject();
+        foreach (string key in LabelKeys)
+        {
+            if (config.TryGet(key, out JsonElement value))
+            {
+                labels[key] = JsonNode.Parse(value.GetRawText());
+            }
+        }
+
+        return labels;
+    }
 
     /// <summary>Checks a value of which only some are supported.</summary>
     /// <exception cref="SmileException">It is another.</exception>
@@ -96,12 +120,4 @@ internal static class ConfigReading
             throw new SmileException($"{config.Location}: {key} is true; supported: false.");
         }
     }
-
-    /// <summary>
-    /// Tells whether a checkpoint has a head: its weights are there, or <c>architectures</c> names a class of that kind
-    /// (<c>ForSequenceClassification</c>, say), so that a head lost from the file is missed.
-    /// </summary>
-    public static bool HasHead(this ModuleBuilder builder, string layer, string kind)
-        => builder.FindLinear(layer) is not null
-            || builder.Config.GetStringList("architectures", []).Any(name => name.EndsWith(kind, StringComparison.Ordinal));
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Smile.ML.Compute;
 
 namespace Smile.ML.Networks;
@@ -40,9 +41,12 @@ internal abstract class Linear
         foreach (Linear layer in layers)
         {
             count += layer.ProductCount;
+            pass.Activations?.OnLinearInput(pass.Backend, layer.Name, input);
         }
 
-        Span<DenseProduct> products = new DenseProduct[count];
+        var fewProducts = default(FewProducts);
+        Span<DenseProduct> products = fewProducts;
+        products = count <= products.Length ? products[..count] : new DenseProduct[count];
         int next = 0;
         foreach (Linear layer in layers)
         {
@@ -64,4 +68,11 @@ internal abstract class Linear
 
     /// <summary>Turns the computed products into the layer's result and gives back what else was rented.</summary>
     protected abstract Tensor Complete(ForwardPass pass, Tensor input, ReadOnlySpan<DenseProduct> products);
+
+    /// <summary>Room on the stack for the products of query, key and value, each with its router.</summary>
+    [InlineArray(6)]
+    private struct FewProducts
+    {
+        private DenseProduct _first;
+    }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Smile.ML.Compute;
 
 namespace Smile.ML.Routing;
@@ -33,10 +34,22 @@ internal sealed class SmileRouter(int expertCount, int expertsPerToken) : IRowRo
         TopExperts.Select(scores, selected, weights);
     }
 
-    /// <summary>One chain of additions in float64: no overflow, and the same bits on every machine.</summary>
+    /// <summary>
+    /// Eight interleaved sums in float64, added up in one order: no overflow, and the same bits on every machine.
+    /// </summary>
     private static float Norm(ReadOnlySpan<float> values)
     {
-        double sum = 0;
+        Vector512<double> sums = default;
+        for (; values.Length >= Vector256<float>.Count; values = values[Vector256<float>.Count..])
+        {
+            (Vector256<double> lower, Vector256<double> upper) = Vector256.Widen(Vector256.Create(values));
+            Vector512<double> wide = Vector512.Create(lower, upper);
+            sums = Vector512.FusedMultiplyAdd(wide, wide, sums);
+        }
+
+        Vector256<double> four = sums.GetLower() + sums.GetUpper();
+        Vector128<double> two = four.GetLower() + four.GetUpper();
+        double sum = two[0] + two[1];
         foreach (float value in values)
         {
             sum += (double)value * value;

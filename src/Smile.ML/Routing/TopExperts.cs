@@ -24,6 +24,12 @@ internal static class TopExperts
             selected[rank] = best;
         }
 
+        if (selected.Length == 1)
+        {
+            weights[0] = 1;
+            return;
+        }
+
         // Softmax over all experts and renormalising over the chosen ones is softmax over the chosen ones.
         double sum = 0;
         foreach (int expert in selected)

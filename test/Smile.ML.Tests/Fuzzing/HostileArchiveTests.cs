@@ -29,14 +29,8 @@ public sealed class HostileArchiveTests : PipelineTest
         Save();
         ChangeEntry("Smile.bin", content =>
         {
-            // Behind the version and three names: the batch size, then the number of heads.
-            int at = sizeof(int);
-            for (int name = 0; name < 3; name++)
-            {
-                at += 1 + content[at];
-            }
-
-            BitConverter.TryWriteBytes(content.AsSpan(at + sizeof(int)), int.MaxValue);
+            // Behind the version: the number of inputs.
+            BitConverter.TryWriteBytes(content.AsSpan(sizeof(int)), int.MaxValue);
             return [.. content, .. new byte[8 << 20]];
         });
 

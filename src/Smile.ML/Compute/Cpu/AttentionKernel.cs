@@ -1,14 +1,18 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Smile.ML.Compute.Cpu;
 
 /// <summary>
 /// Attention of one sequence and key/value head per task. Keys are transposed once per task, so that both products run along
-/// consecutive memory and each score is one chain of additions in the order of the features, whatever the register width.
+/// consecutive memory and each score is one chain of additions in the order of the features, whatever the register width. A few queries
+/// at a time share what is read, and hold the only scores there are.
 /// </summary>
 internal readonly unsafe struct AttentionKernel(
     TensorCache cache, float* queries, float* keys, float* values, AttentionShape shape, float* result) : IParallelWork
 {
+    private const int QueryBlock = 4;
+
     private readonly int _group = shape.Heads / shape.KeyValueHeads;
 
     /// <summary>Gets the number of tasks.</summary>
@@ -27,17 +31,23 @@ internal readonly unsafe struct AttentionKernel(
         float* v = values + (firstKey * keyStride) + (keyHead * width);
 
         using CpuTensor transposed = cache.Rent(width, seen.Padded);
-        using CpuTensor scores = cache.Rent(1, seen.Padded);
+        using CpuTensor scores = cache.Rent(QueryBlock, seen.Padded);
         Transpose(k, keyStride, seen, transposed.Pointer);
+        float* scales = stackalloc float[QueryBlock];
         for (int head = keyHead * _group; head < (keyHead + 1) * _group; head++)
         {
-            for (int i = 0; i < shape.QueryTokens; i++)
+            for (int i = 0; i < shape.QueryTokens; i += QueryBlock)
             {
+                int count = Math.Min(QueryBlock, shape.QueryTokens - i);
                 nint offset = (((nint)sequence * shape.QueryTokens) + i) * queryStride + (head * width);
-                Score(queries + offset, transposed.Pointer, seen, scores.Pointer);
-                Mask(scores.Pointer, sequence, head, i, seen);
-                float sum = Softmax(scores.Pointer, seen.Padded);
-                Mix(scores.Pointer, v, keyStride, seen.Count, 1f / sum, result + offset);
+                Score(queries + offset, queryStride, count, transposed.Pointer, seen, scores.Pointer);
+                for (int j = 0; j < count; j++)
+                {
+                    Mask(scores.RowPointer(j), sequence, head, i + j, seen);
+                    scales[j] = 1f / Softmax(scores.RowPointer(j), seen.Padded);
+                }
+
+                Mix(scores.Pointer, count, v, keyStride, seen, scales, result + offset, queryStride);
             }
         }
     }
@@ -71,19 +81,29 @@ internal readonly unsafe struct AttentionKernel(
         }
     }
 
-    private void Score(float* query, float* transposed, KeyRange seen, float* scores)
+    /// <summary>Computes the scores of up to four queries. Missing ones repeat the last.</summary>
+    private void Score(float* query, nint stride, int count, float* transposed, KeyRange seen, float* scores)
     {
         Vector512<float> scale = Vector512.Create(shape.Scale);
+        float* q0 = query, q1 = query + (Math.Min(1, count - 1) * stride);
+        float* q2 = query + (Math.Min(2, count - 1) * stride), q3 = query + (Math.Min(3, count - 1) * stride);
         for (int j = 0; j < seen.Padded; j += VectorMath.Lanes)
         {
-            Vector512<float> sum = default;
+            Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default;
             float* column = transposed + j;
             for (int c = 0; c < shape.HeadSize; c++, column += seen.Padded)
             {
-                sum = Vector512.FusedMultiplyAdd(Vector512.Create(query[c]), Vector512.Load(column), sum);
+                Vector512<float> key = Vector512.Load(column);
+                s0 = Vector512.FusedMultiplyAdd(Vector512.Create(q0[c]), key, s0);
+                s1 = Vector512.FusedMultiplyAdd(Vector512.Create(q1[c]), key, s1);
+                s2 = Vector512.FusedMultiplyAdd(Vector512.Create(q2[c]), key, s2);
+                s3 = Vector512.FusedMultiplyAdd(Vector512.Create(q3[c]), key, s3);
             }
 
-            (sum * scale).Store(scores + j);
+            (s0 * scale).Store(scores + j);
+            (s1 * scale).Store(scores + seen.Padded + j);
+            (s2 * scale).Store(scores + (2 * seen.Padded) + j);
+            (s3 * scale).Store(scores + (3 * seen.Padded) + j);
         }
     }
 
@@ -153,25 +173,48 @@ internal readonly unsafe struct AttentionKernel(
         return VectorMath.Sum(sum);
     }
 
-    private void Mix(float* weights, float* v, nint stride, int keyCount, float scale, float* output)
+    /// <summary>Sums the values by the weights of up to four queries. Missing ones repeat the last and are not stored.</summary>
+    private void Mix(float* weights, int queryCount, float* v, nint stride, KeyRange seen, float* scales, float* output, nint outputStride)
     {
+        int last = queryCount - 1;
+        float* w0 = weights, w1 = weights + (Math.Min(1, last) * seen.Padded);
+        float* w2 = weights + (Math.Min(2, last) * seen.Padded), w3 = weights + (Math.Min(3, last) * seen.Padded);
         for (int c = 0; c < shape.HeadSize; c += VectorMath.Lanes)
         {
             int count = shape.HeadSize - c;
-            Vector512<float> sum = default;
+            Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default;
             float* row = v + c;
-            for (int j = 0; j < keyCount; j++, row += stride)
+            for (int j = 0; j < seen.Count; j++, row += stride)
             {
-                // A key that may not be seen has weight 0; its value may be anything, NaN included.
-                if (weights[j] != 0)
-                {
-                    sum = Vector512.FusedMultiplyAdd(Vector512.Create(weights[j]), VectorMath.Load(row, count), sum);
-                }
+                Vector512<float> value = VectorMath.Load(row, count);
+                s0 = AddVisible(w0[j], value, s0);
+                s1 = AddVisible(w1[j], value, s1);
+                s2 = AddVisible(w2[j], value, s2);
+                s3 = AddVisible(w3[j], value, s3);
             }
 
-            VectorMath.Store(sum * Vector512.Create(scale), output + c, count);
+            VectorMath.Store(s0 * Vector512.Create(scales[0]), output + c, count);
+            if (last >= 1)
+            {
+                VectorMath.Store(s1 * Vector512.Create(scales[1]), output + outputStride + c, count);
+            }
+
+            if (last >= 2)
+            {
+                VectorMath.Store(s2 * Vector512.Create(scales[2]), output + (2 * outputStride) + c, count);
+            }
+
+            if (last >= 3)
+            {
+                VectorMath.Store(s3 * Vector512.Create(scales[3]), output + (3 * outputStride) + c, count);
+            }
         }
     }
+
+    /// <summary>Adds weight * value. A key that may not be seen has weight 0; its value may be anything, NaN included.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> AddVisible(float weight, Vector512<float> value, Vector512<float> sum)
+        => weight == 0 ? sum : Vector512.FusedMultiplyAdd(Vector512.Create(weight), value, sum);
 
     /// <summary>Consecutive keys of a sequence.</summary>
     /// <param name="Start">The first one.</param>

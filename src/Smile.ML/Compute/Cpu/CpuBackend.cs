@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Smile.ML.Compute.Cpu;
 
 /// <summary>The managed backend: float32 in native memory, vector kernels, a fork-join pool of threads.</summary>
@@ -5,6 +7,7 @@ internal sealed unsafe class CpuBackend : Backend
 {
     private readonly WorkerPool _pool;
     private readonly TensorCache _cache = new();
+    private readonly Stack<CpuRoutingDecision> _decisions = new();
     private readonly bool _ownsPool;
 
     /// <summary>Creates the backend.</summary>
@@ -49,7 +52,9 @@ internal sealed unsafe class CpuBackend : Backend
 
     public override void Multiply(Tensor input, ReadOnlySpan<DenseProduct> products)
     {
-        Span<GemmOutput> outputs = new GemmOutput[products.Length];
+        var fewOutputs = default(FewOutputs);
+        Span<GemmOutput> outputs = fewOutputs;
+        outputs = products.Length <= outputs.Length ? outputs[..products.Length] : new GemmOutput[products.Length];
         for (int i = 0; i < products.Length; i++)
         {
             var weights = (CpuDenseWeights)products[i].Weights;
@@ -67,7 +72,7 @@ internal sealed unsafe class CpuBackend : Backend
 
     public override RoutingDecision Route(Tensor? gate, int tokens, IRowRouter router)
     {
-        var decision = new CpuRoutingDecision(tokens, router.ExpertCount, router.ExpertsPerToken);
+        var decision = CpuRoutingDecision.Rent(_decisions, tokens, router.ExpertCount, router.ExpertsPerToken);
         RowWork.Run(_pool, tokens, gate?.Columns ?? 1, new RouteRows((CpuTensor?)gate, router, decision));
         return decision;
     }
@@ -212,6 +217,13 @@ internal sealed unsafe class CpuBackend : Backend
             target.Rows,
             target.Columns,
             new ElementKernels.Combine<TFunction>(Pointer(target), Pointer(values), target.Columns, values.Rows));
+
+    /// <summary>Room on the stack for the products of query, key and value, each with its router.</summary>
+    [InlineArray(6)]
+    private struct FewOutputs
+    {
+        private GemmOutput _first;
+    }
 
     private readonly struct ReaderSource(RowReader reader) : IRowSource
     {

@@ -1,29 +1,39 @@
-using System.Buffers;
-
 namespace Smile.ML.Compute.Cpu;
 
-/// <summary>Router logits, chosen experts and weights in pooled arrays.</summary>
-internal sealed class CpuRoutingDecision : RoutingDecision
+/// <summary>Router logits, chosen experts and weights, in arrays that serve again after disposal.</summary>
+internal sealed class CpuRoutingDecision(Stack<CpuRoutingDecision> free) : RoutingDecision
 {
-    private float[] _scores;
-    private int[] _selected;
-    private float[] _weights;
+    private float[] _scores = [];
+    private int[] _selected = [];
+    private float[] _weights = [];
+    private int _tokens;
+    private int _expertCount;
+    private int _expertsPerToken;
+    private int _rented;
 
-    public CpuRoutingDecision(int tokens, int experts, int expertsPerToken)
+    public override int Tokens => _tokens;
+
+    public override int ExpertCount => _expertCount;
+
+    public override int ExpertsPerToken => _expertsPerToken;
+
+    /// <summary>Takes a decision that is not in use, with undefined contents.</summary>
+    /// <param name="free">Those not in use; locked while it is changed.</param>
+    /// <param name="tokens">The rows to be routed.</param>
+    /// <param name="experts">The experts to choose from.</param>
+    /// <param name="expertsPerToken">The experts to choose.</param>
+    public static CpuRoutingDecision Rent(Stack<CpuRoutingDecision> free, int tokens, int experts, int expertsPerToken)
     {
-        Tokens = tokens;
-        ExpertCount = experts;
-        ExpertsPerToken = expertsPerToken;
-        _scores = ArrayPool<float>.Shared.Rent(tokens * experts);
-        _selected = ArrayPool<int>.Shared.Rent(tokens * expertsPerToken);
-        _weights = ArrayPool<float>.Shared.Rent(tokens * expertsPerToken);
+        CpuRoutingDecision? decision;
+        lock (free)
+        {
+            free.TryPop(out decision);
+        }
+
+        decision ??= new CpuRoutingDecision(free);
+        decision.Take(tokens, experts, expertsPerToken);
+        return decision;
     }
-
-    public override int Tokens { get; }
-
-    public override int ExpertCount { get; }
-
-    public override int ExpertsPerToken { get; }
 
     /// <summary>Gets the router logits of one token.</summary>
     public Span<float> Scores(int token) => _scores.AsSpan(token * ExpertCount, ExpertCount);
@@ -43,12 +53,27 @@ internal sealed class CpuRoutingDecision : RoutingDecision
 
     public override void Dispose()
     {
-        if (_scores.Length > 0)
+        if (Interlocked.Exchange(ref _rented, 0) == 1)
         {
-            ArrayPool<float>.Shared.Return(_scores);
-            ArrayPool<int>.Shared.Return(_selected);
-            ArrayPool<float>.Shared.Return(_weights);
-            (_scores, _selected, _weights) = ([], [], []);
+            lock (free)
+            {
+                free.Push(this);
+            }
+        }
+    }
+
+    private void Take(int tokens, int experts, int expertsPerToken)
+    {
+        (_tokens, _expertCount, _expertsPerToken, _rented) = (tokens, experts, expertsPerToken, 1);
+        if (_scores.Length < tokens * experts)
+        {
+            _scores = new float[tokens * experts];
+        }
+
+        if (_selected.Length < tokens * expertsPerToken)
+        {
+            _selected = new int[tokens * expertsPerToken];
+            _weights = new float[tokens * expertsPerToken];
         }
     }
 }

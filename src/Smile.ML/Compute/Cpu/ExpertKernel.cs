@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Smile.ML.Compute.Cpu;
@@ -10,36 +11,39 @@ namespace Smile.ML.Compute.Cpu;
 internal static unsafe class ExpertKernel
 {
     /// <summary>Tokens of one task: enough rows to reuse a panel from the cache, few enough to share out.</summary>
-    private const int BlockRows = 48;
+    private const int BlockRows = 96;
+
+    private const int CountersOnStack = 256;
 
     /// <summary>Adds every token's chosen experts, first choices first: the order of a token's additions is its own.</summary>
     public static void Add(
         WorkerPool pool, TensorCache cache, CpuTensor input, CpuTensor? gate, CpuRoutingDecision decision, CpuExpertWeights experts, CpuTensor result)
     {
         int tokens = decision.Tokens;
-        int[] order = ArrayPool<int>.Shared.Rent(tokens);
+        using CpuTensor order = cache.Rent(2, tokens);
         Block[] blocks = ArrayPool<Block>.Shared.Rent((tokens / BlockRows) + experts.Count + 1);
         try
         {
+            var groups = new Groups((int*)order.RowPointer(0), order.RowPointer(1), blocks);
             for (int choice = 0; choice < decision.ExpertsPerToken; choice++)
             {
-                int count = Group(decision, choice, order, blocks);
-                var work = new Work(pool, cache, input, gate, decision, experts, result, choice, order, blocks);
+                int count = Group(decision, choice, groups);
+                var work = new Work(pool, cache, input, gate, experts, result, groups);
                 pool.For(count, ref work);
             }
         }
         finally
         {
-            ArrayPool<int>.Shared.Return(order);
             ArrayPool<Block>.Shared.Return(blocks);
         }
     }
 
     /// <summary>Sorts the tokens by their expert and cuts each expert's run into blocks; returns the number of blocks.</summary>
-    private static int Group(CpuRoutingDecision decision, int choice, int[] order, Block[] blocks)
+    [SkipLocalsInit]
+    private static int Group(CpuRoutingDecision decision, int choice, Groups groups)
     {
-        Span<int> next = stackalloc int[Math.Min(decision.ExpertCount, 256)];
-        next = decision.ExpertCount > 256 ? new int[decision.ExpertCount] : next;
+        Span<int> next = decision.ExpertCount <= CountersOnStack ? stackalloc int[CountersOnStack] : new int[decision.ExpertCount];
+        next = next[..decision.ExpertCount];
         next.Clear();
         for (int token = 0; token < decision.Tokens; token++)
         {
@@ -54,13 +58,15 @@ internal static unsafe class ExpertKernel
             next[expert] = start;
             for (; start < end; start = Math.Min(end, start + BlockRows))
             {
-                blocks[count++] = new Block(expert, start, Math.Min(BlockRows, end - start));
+                groups.Blocks[count++] = new Block(expert, start, Math.Min(BlockRows, end - start));
             }
         }
 
         for (int token = 0; token < decision.Tokens; token++)
         {
-            order[next[decision.Selected(token)[choice]]++] = token;
+            int place = next[decision.Selected(token)[choice]]++;
+            groups.Tokens[place] = token;
+            groups.Weights[place] = decision.Weights(token)[choice];
         }
 
         return count;
@@ -68,112 +74,102 @@ internal static unsafe class ExpertKernel
 
     private readonly record struct Block(int Expert, int Start, int Length);
 
+    /// <summary>The tokens in the order of their experts, the weight with which each takes its expert, and the blocks.</summary>
+    private readonly struct Groups(int* tokens, float* weights, Block[] blocks)
+    {
+        public int* Tokens => tokens;
+
+        public float* Weights => weights;
+
+        public Block[] Blocks => blocks;
+    }
+
     private readonly struct Work(
-        WorkerPool pool,
-        TensorCache cache,
-        CpuTensor input,
-        CpuTensor? gate,
-        CpuRoutingDecision decision,
-        CpuExpertWeights experts,
-        CpuTensor result,
-        int choice,
-        int[] order,
-        Block[] blocks) : IParallelWork
+        WorkerPool pool, TensorCache cache, CpuTensor input, CpuTensor? gate, CpuExpertWeights experts, CpuTensor result, Groups groups)
+        : IParallelWork
     {
         public void Execute(int index)
         {
-            Block block = blocks[index];
+            Block block = groups.Blocks[index];
             CpuExpertWeights.Expert expert = experts.Experts[block.Expert];
-            ReadOnlySpan<int> tokens = order.AsSpan(block.Start, block.Length);
             if (expert.Up is null)
             {
-                AddBiasOnly(expert, tokens);
-                return;
+                AddBiasOnly(expert, block);
             }
-
-            using CpuTensor rows = cache.Rent(block.Length, experts.Inputs);
-            using CpuTensor product = cache.Rent(block.Length, experts.Outputs);
-            if (expert.IsDense)
+            else if (expert.IsDense)
             {
-                Gather(tokens, rows);
-                Multiply(rows, expert.Up, product, 0);
+                using CpuTensor rows = Gather(block);
+                AddProduct(rows, expert.Up, expert.Bias, block);
             }
             else
             {
                 using CpuTensor factors = cache.Rent(block.Length, expert.Rank);
+                ScaleGate(expert, block, factors);
                 if (expert.Down is { } down)
                 {
-                    Gather(tokens, rows);
-                    Multiply(rows, down, factors, expert.RouterScales.Length);
+                    using CpuTensor rows = Gather(block);
+                    Multiply(rows, new GemmOutput(down, factors.Pointer + expert.RouterScales.Length, factors.Columns));
                 }
 
-                ScaleGate(block.Expert, expert, tokens, factors);
-                Multiply(factors, expert.Up, product, 0);
-            }
-
-            for (int i = 0; i < tokens.Length; i++)
-            {
-                Accumulate(product.RowPointer(i), expert.Bias, decision.Weights(tokens[i])[choice], result.RowPointer(tokens[i]));
+                AddProduct(factors, expert.Up, expert.Bias, block);
             }
         }
 
-        private void AddBiasOnly(CpuExpertWeights.Expert expert, ReadOnlySpan<int> tokens)
+        private void AddBiasOnly(CpuExpertWeights.Expert expert, Block block)
         {
             if (expert.Bias is not { } bias)
             {
                 return;
             }
 
-            foreach (int token in tokens)
+            for (int i = block.Start; i < block.Start + block.Length; i++)
             {
-                Accumulate(bias.Pointer, null, decision.Weights(token)[choice], result.RowPointer(token));
+                float* target = result.RowPointer(groups.Tokens[i]);
+                Vector512<float> weight = Vector512.Create(groups.Weights[i]);
+                for (int j = 0; j < experts.Outputs; j += VectorMath.Lanes)
+                {
+                    int count = experts.Outputs - j;
+                    Vector512<float> sum = VectorMath.Load(target + j, count);
+                    VectorMath.Store(Vector512.FusedMultiplyAdd(weight, VectorMath.Load(bias.Pointer + j, count), sum), target + j, count);
+                }
             }
         }
 
-        private void Gather(ReadOnlySpan<int> tokens, CpuTensor rows)
+        private CpuTensor Gather(Block block)
         {
-            for (int i = 0; i < tokens.Length; i++)
+            CpuTensor rows = cache.Rent(block.Length, experts.Inputs);
+            for (int i = 0; i < block.Length; i++)
             {
-                input.Row(tokens[i]).CopyTo(rows.Row(i));
+                input.Row(groups.Tokens[block.Start + i]).CopyTo(rows.Row(i));
             }
+
+            return rows;
         }
 
         /// <summary>Fills the first columns of svh x from the gate's outputs.</summary>
-        private void ScaleGate(int index, CpuExpertWeights.Expert expert, ReadOnlySpan<int> tokens, CpuTensor factors)
+        private void ScaleGate(CpuExpertWeights.Expert expert, Block block, CpuTensor factors)
         {
-            for (int i = 0; i < tokens.Length && expert.RouterScales.Length > 0; i++)
+            ReadOnlySpan<float> scales = expert.RouterScales;
+            for (int i = 0; i < block.Length && !scales.IsEmpty; i++)
             {
-                ReadOnlySpan<float> outputs = gate!.Row(tokens[i]).Slice(index * experts.RouterRank, expert.RouterScales.Length);
+                ReadOnlySpan<float> outputs = gate!.Row(groups.Tokens[block.Start + i]).Slice(block.Expert * experts.RouterRank, scales.Length);
                 Span<float> row = factors.Row(i);
                 for (int j = 0; j < outputs.Length; j++)
                 {
-                    row[j] = outputs[j] * expert.RouterScales[j];
+                    row[j] = outputs[j] * scales[j];
                 }
             }
         }
 
-        /// <summary>Writes rows times weights into the product from a column on.</summary>
-        private void Multiply(CpuTensor rows, PackedMatrix weights, CpuTensor product, int column)
-        {
-            var output = new GemmOutput { Weights = weights, Result = product.Pointer + column, Stride = product.Columns };
-            Gemm.Multiply(pool, rows.Rows, rows.Pointer, rows.Columns, [output]);
-        }
-
-        /// <summary>target += weight * (values + bias).</summary>
-        private void Accumulate(float* values, CpuTensor? bias, float weight, float* target)
-        {
-            Vector512<float> factor = Vector512.Create(weight);
-            for (int i = 0; i < experts.Outputs; i += VectorMath.Lanes)
+        /// <summary>Adds rows times weights, plus the bias, to the rows of the block's tokens, each with the token's weight.</summary>
+        private void AddProduct(CpuTensor rows, PackedMatrix weights, CpuTensor? bias, Block block) => Multiply(
+            rows,
+            new GemmOutput(weights, result.Pointer, result.Columns, bias is null ? null : bias.Pointer)
             {
-                int count = experts.Outputs - i;
-                Vector512<float> sum = VectorMath.Load(values + i, count);
-                if (bias is not null)
-                {
-                    sum += VectorMath.Load(bias.Pointer + i, count);
-                }
+                TargetRows = groups.Tokens + block.Start,
+                RowScales = groups.Weights + block.Start,
+            });
 
-                VectorMath.Store(Vector512.FusedMultiplyAdd(factor, sum, VectorMath.Load(target + i, count)), target + i, count);
-            }
-        }
+        private void Multiply(CpuTensor rows, GemmOutput output) => Gemm.Multiply(pool, rows.Rows, rows.Pointer, rows.Columns, [output]);
     }
 }

@@ -16,6 +16,9 @@ internal static unsafe class Gemm
     // 240 rows x 768 inputs of A: three quarters of a 1 MiB second-level cache, and a multiple of every tile height.
     private const int RowBlock = 240;
 
+    // Weights that stay in the second-level cache as a whole. Then a tile's rows go along all panels, so that C is met row by row.
+    private const int SmallWeights = 64 * 1024;
+
     // Below this many weights x (rows + 8), i.e. some ten microseconds, a fork-join costs more than it brings.
     private const long ParallelThreshold = 1_000_000;
 
@@ -151,7 +154,7 @@ internal static unsafe class Gemm
             // Blocks of equal height, each a multiple of the tile's.
             int tileRows = TSimd.TileRows;
             int tiles = DivideUp(rows, tileRows);
-            int blocks = DivideUp(tiles, RowBlock / tileRows);
+            int blocks = weights <= SmallWeights ? tiles : DivideUp(tiles, RowBlock / tileRows);
             _rowsPerBlock = DivideUp(tiles, blocks) * tileRows;
 
             WorthSharing = threads > 1 && weights * (rows + 8L) >= ParallelThreshold;
@@ -188,29 +191,64 @@ internal static unsafe class Gemm
             foreach (ref readonly GemmOutput output in _outputs)
             {
                 PackedMatrix weights = output.Weights;
-                int width = weights.PanelWidth;
-                int last = Math.Min(endPanel - outputStart, weights.PanelCount);
-                for (int panel = Math.Max(0, firstPanel - outputStart); panel < last; panel++)
+                int first = Math.Max(0, firstPanel - outputStart);
+                int end = Math.Min(endPanel - outputStart, weights.PanelCount);
+                switch (weights.Format)
                 {
-                    int column = panel * width;
-                    var tile = new GemmTile
-                    {
-                        Rows = rows,
-                        A = _a + firstRow * _stride + start,
-                        AStride = _stride,
-                        B = weights.Panel(panel) + (nint)start * width,
-                        BStride = width,
-                        Depth = length,
-                        C = output.Result + firstRow * output.Stride + column,
-                        CStride = output.Stride,
-                        Columns = Math.Min(width, weights.Columns - column),
-                        Bias = start == 0 && output.Bias != null ? output.Bias + column : null,
-                        Accumulate = start > 0 || output.Accumulate,
-                    };
-                    GemmKernels<TSimd, TVector>.MultiplyPanel(tile);
+                    case WeightFormat.Float32:
+                        MultiplyPanels<WeightFormats.Float32>(output, firstRow, rows, first, end, start, length);
+                        break;
+                    case WeightFormat.BFloat16:
+                        MultiplyPanels<WeightFormats.BFloat16>(output, firstRow, rows, first, end, start, length);
+                        break;
+                    case WeightFormat.Float16:
+                        MultiplyPanels<WeightFormats.Float16>(output, firstRow, rows, first, end, start, length);
+                        break;
                 }
 
                 outputStart += weights.PanelCount;
+            }
+        }
+
+        private void MultiplyPanels<TFormat>(in GemmOutput output, int firstRow, int rows, int panel, int endPanel, int start, int length)
+            where TFormat : struct, IWeightFormat
+        {
+            PackedMatrix weights = output.Weights;
+            int width = weights.PanelWidth;
+            int group = rows == 1 ? GemmKernels<TSimd, TVector, TFormat>.PanelsPerRow(width) : 1;
+            while (panel < endPanel)
+            {
+                int column = panel * width;
+                bool fullGroup = group > 1 && endPanel - panel >= group && weights.Columns - column >= group * width;
+                int panels = fullGroup ? group : 1;
+                nint targetRow = output.TargetRows == null ? firstRow : 0;
+                var tile = new GemmTile
+                {
+                    Rows = rows,
+                    A = _a + firstRow * _stride + start,
+                    AStride = _stride,
+                    B = weights.Panel(panel) + (nint)start * width * TFormat.Bytes,
+                    BStride = width,
+                    PanelStride = (nint)width * weights.Depth,
+                    Depth = length,
+                    C = output.Result + targetRow * output.Stride + column,
+                    CStride = output.Stride,
+                    Columns = Math.Min(panels * width, weights.Columns - column),
+                    Bias = start == 0 && output.Bias != null ? output.Bias + column : null,
+                    Accumulate = start > 0 || output.Accumulate,
+                    TargetRows = output.TargetRows == null ? null : output.TargetRows + firstRow,
+                    RowScales = output.RowScales == null ? null : output.RowScales + firstRow,
+                };
+                if (fullGroup)
+                {
+                    GemmKernels<TSimd, TVector, TFormat>.MultiplyRow(tile);
+                }
+                else
+                {
+                    GemmKernels<TSimd, TVector, TFormat>.MultiplyPanel(tile);
+                }
+
+                panel += panels;
             }
         }
 

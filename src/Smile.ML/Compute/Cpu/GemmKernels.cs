@@ -8,11 +8,33 @@ namespace Smile.ML.Compute.Cpu;
 /// </summary>
 /// <typeparam name="TSimd">The vector operations.</typeparam>
 /// <typeparam name="TVector">The vector.</typeparam>
-internal static unsafe class GemmKernels<TSimd, TVector>
+/// <typeparam name="TFormat">How the elements of B lie in memory.</typeparam>
+internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
+    where TFormat : struct, IWeightFormat
 {
     private const int MaxTileFloats = 12 * 32;
+    private const int RowVectors = 8;
+
+    /// <summary>Gets the panels of a width that <see cref="MultiplyRow"/> takes at a time.</summary>
+    public static int PanelsPerRow(int panelWidth) => RowVectors * TSimd.Lanes / panelWidth;
+
+    /// <summary>Multiplies one row by <see cref="PanelsPerRow"/> neighbouring full panels, for one block of inputs.</summary>
+    /// <param name="panels">The operands.</param>
+    [SkipLocalsInit]
+    public static void MultiplyRow(in GemmTile panels)
+    {
+        if (panels.RowScales == null)
+        {
+            Tile1x8(panels);
+            return;
+        }
+
+        float* sums = stackalloc float[RowVectors * TSimd.Lanes];
+        Tile1x8(panels.Into(sums, RowVectors * TSimd.Lanes));
+        Merge(panels, sums, RowVectors * TSimd.Lanes);
+    }
 
     /// <summary>Multiplies any number of rows by the columns of one panel, for one block of inputs.</summary>
     /// <param name="panel">The operands.</param>
@@ -22,7 +44,7 @@ internal static unsafe class GemmKernels<TSimd, TVector>
         // A 16-column panel is one vector of AVX-512 and two of AVX2; wider ones are taken two vectors at a time.
         bool narrow = panel.BStride < 2 * TSimd.Lanes;
         int width = narrow ? TSimd.Lanes : 2 * TSimd.Lanes;
-        float* scratch = stackalloc float[MaxTileFloats];
+        float* sums = stackalloc float[MaxTileFloats];
         for (int column = 0; column < panel.Columns; column += width)
         {
             for (int row = 0; row < panel.Rows;)
@@ -30,15 +52,15 @@ internal static unsafe class GemmKernels<TSimd, TVector>
                 int left = panel.Rows - row;
                 int height = Math.Min(left, TileHeight(left, narrow));
                 int columns = Math.Min(width, panel.Columns - column);
-                GemmTile tile = panel.Slice(row, height, column, columns);
-                if (columns == width)
+                GemmTile tile = panel.Slice(row, height, column, columns, TFormat.Bytes);
+                if (columns == width && tile.RowScales == null)
                 {
                     MultiplyTile(tile, narrow);
                 }
                 else
                 {
-                    MultiplyTile(tile.Into(scratch, width), narrow);
-                    Merge(tile, scratch, width);
+                    MultiplyTile(tile.Into(sums, width), narrow);
+                    Merge(tile, sums, width);
                 }
 
                 row += height;
@@ -50,7 +72,7 @@ internal static unsafe class GemmKernels<TSimd, TVector>
     {
         if (TSimd.TileRows == 12)
         {
-            return rows >= 12 ? 12 : rows > 4 && !narrow ? 8 : 4;
+            return rows >= 12 ? 12 : rows > 4 || narrow ? 8 : 4;
         }
 
         return rows > 4 ? 6 : 4;
@@ -66,6 +88,9 @@ internal static unsafe class GemmKernels<TSimd, TVector>
             case 12:
                 Tile12x2(tile);
                 break;
+            case var _ when narrow:
+                Tile8x1(tile);
+                break;
             case > 4 when TSimd.TileRows == 12:
                 Tile8x2(tile);
                 break;
@@ -73,26 +98,42 @@ internal static unsafe class GemmKernels<TSimd, TVector>
                 Tile6x2(tile);
                 break;
             default:
-                if (narrow)
-                {
-                    Tile4x1(tile);
-                }
-                else
-                {
-                    Tile4x2(tile);
-                }
-
+                Tile4x2(tile);
                 break;
         }
     }
 
-    /// <summary>Brings the sums of a tile that ends within a vector to their place, as <see cref="Finish(in GemmTile, int, TVector, TVector)"/> would.</summary>
+    /// <summary>
+    /// Brings the sums of a tile that ends within a vector to their place, as <see cref="Finish(in GemmTile, int, int, TVector)"/> would,
+    /// or those of scaled rows to theirs.
+    /// </summary>
     private static void Merge(in GemmTile tile, float* sums, int stride)
     {
         for (int row = 0; row < tile.Rows; row++, sums += stride)
         {
-            float* c = tile.C + row * tile.CStride;
-            for (int column = 0; column < tile.Columns; column++)
+            float* c = tile.Row(row);
+            int column = 0;
+            for (; column <= tile.Columns - TSimd.Lanes; column += TSimd.Lanes)
+            {
+                TVector value = TSimd.Load(sums + column);
+                if (tile.Bias != null)
+                {
+                    value = TSimd.Add(value, TSimd.Load(tile.Bias + column));
+                }
+
+                if (tile.RowScales != null)
+                {
+                    value = TSimd.MultiplyAdd(TSimd.Broadcast(tile.RowScales[row]), value, TSimd.Load(c + column));
+                }
+                else if (tile.Accumulate)
+                {
+                    value = TSimd.Add(value, TSimd.Load(c + column));
+                }
+
+                TSimd.Store(value, c + column);
+            }
+
+            for (; column < tile.Columns; column++)
             {
                 float value = sums[column];
                 if (tile.Bias != null)
@@ -100,7 +141,11 @@ internal static unsafe class GemmKernels<TSimd, TVector>
                     value += tile.Bias[column];
                 }
 
-                if (tile.Accumulate)
+                if (tile.RowScales != null)
+                {
+                    value = MathF.FusedMultiplyAdd(tile.RowScales[row], value, c[column]);
+                }
+                else if (tile.Accumulate)
                 {
                     value += c[column];
                 }
@@ -156,12 +201,12 @@ internal static unsafe class GemmKernels<TSimd, TVector>
         nint stride = tile.AStride;
         nint stride2 = 2 * stride;
         float* a0 = tile.A, a3 = a0 + 3 * stride, a6 = a3 + 3 * stride, a9 = a6 + 3 * stride;
-        float* b = tile.B;
-        nint bStride = tile.BStride;
-        for (float* end = b + tile.Depth * bStride; b < end; b += bStride)
+        byte* b = tile.B;
+        nint bStride = tile.BStride * TFormat.Bytes;
+        for (byte* end = b + tile.Depth * bStride; b < end; b += bStride)
         {
-            TVector b0 = TSimd.Load(b);
-            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TVector b0 = LoadB(b);
+            TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
             TVector x = TSimd.Broadcast(a0[0]);
             r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
             r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
@@ -237,13 +282,13 @@ internal static unsafe class GemmKernels<TSimd, TVector>
         float* a3 = a0 + Math.Min(3, last) * stride, a4 = a0 + Math.Min(4, last) * stride;
         float* a5 = a0 + Math.Min(5, last) * stride, a6 = a0 + Math.Min(6, last) * stride;
         float* a7 = a0 + Math.Min(7, last) * stride;
-        float* b = tile.B;
-        nint bStride = tile.BStride;
+        byte* b = tile.B;
+        nint bStride = tile.BStride * TFormat.Bytes;
         nint depth = tile.Depth;
         for (nint k = 0; k < depth; k++, b += bStride)
         {
-            TVector b0 = TSimd.Load(b);
-            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TVector b0 = LoadB(b);
+            TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
             TVector x = TSimd.Broadcast(a0[k]);
             r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
             r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
@@ -323,13 +368,13 @@ internal static unsafe class GemmKernels<TSimd, TVector>
         float* a1 = a0 + Math.Min(1, last) * stride, a2 = a0 + Math.Min(2, last) * stride;
         float* a3 = a0 + Math.Min(3, last) * stride, a4 = a0 + Math.Min(4, last) * stride;
         float* a5 = a0 + Math.Min(5, last) * stride;
-        float* b = tile.B;
-        nint bStride = tile.BStride;
+        byte* b = tile.B;
+        nint bStride = tile.BStride * TFormat.Bytes;
         nint depth = tile.Depth;
         for (nint k = 0; k < depth; k++, b += bStride)
         {
-            TVector b0 = TSimd.Load(b);
-            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TVector b0 = LoadB(b);
+            TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
             TVector x = TSimd.Broadcast(a0[k]);
             r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
             r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
@@ -390,13 +435,13 @@ internal static unsafe class GemmKernels<TSimd, TVector>
         float* a0 = tile.A;
         float* a1 = a0 + Math.Min(1, last) * stride, a2 = a0 + Math.Min(2, last) * stride;
         float* a3 = a0 + Math.Min(3, last) * stride;
-        float* b = tile.B;
-        nint bStride = tile.BStride;
+        byte* b = tile.B;
+        nint bStride = tile.BStride * TFormat.Bytes;
         nint depth = tile.Depth;
         for (nint k = 0; k < depth; k++, b += bStride)
         {
-            TVector b0 = TSimd.Load(b);
-            TVector b1 = TSimd.Load(b + TSimd.Lanes);
+            TVector b0 = LoadB(b);
+            TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
             TVector x = TSimd.Broadcast(a0[k]);
             r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
             r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
@@ -447,11 +492,11 @@ internal static unsafe class GemmKernels<TSimd, TVector>
         nint stride = tile.AStride;
         nint stride2 = 2 * stride;
         float* a0 = tile.A, a3 = a0 + 3 * stride, a6 = a3 + 3 * stride, a9 = a6 + 3 * stride;
-        float* b = tile.B;
-        nint bStride = tile.BStride;
-        for (float* end = b + tile.Depth * bStride; b < end; b += bStride)
+        byte* b = tile.B;
+        nint bStride = tile.BStride * TFormat.Bytes;
+        for (byte* end = b + tile.Depth * bStride; b < end; b += bStride)
         {
-            TVector b0 = TSimd.Load(b);
+            TVector b0 = LoadB(b);
             TVector x = TSimd.Broadcast(a0[0]);
             r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
             x = TSimd.Broadcast(a0[stride]);
@@ -496,33 +541,39 @@ internal static unsafe class GemmKernels<TSimd, TVector>
         Finish(tile, 11, r11v0);
     }
 
-    /// <summary>Up to 4 rows by one vector. Missing rows repeat the last one and are not stored.</summary>
+    /// <summary>Up to 8 rows by one vector. Missing rows repeat the last one and are not stored.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile4x1(in GemmTile tile)
+    private static void Tile8x1(in GemmTile tile)
     {
         TVector r0v0 = default;
         TVector r1v0 = default;
         TVector r2v0 = default;
         TVector r3v0 = default;
+        TVector r4v0 = default;
+        TVector r5v0 = default;
+        TVector r6v0 = default;
+        TVector r7v0 = default;
         nint stride = tile.AStride;
         int last = tile.Rows - 1;
         float* a0 = tile.A;
         float* a1 = a0 + Math.Min(1, last) * stride, a2 = a0 + Math.Min(2, last) * stride;
-        float* a3 = a0 + Math.Min(3, last) * stride;
-        float* b = tile.B;
-        nint bStride = tile.BStride;
+        float* a3 = a0 + Math.Min(3, last) * stride, a4 = a0 + Math.Min(4, last) * stride;
+        float* a5 = a0 + Math.Min(5, last) * stride, a6 = a0 + Math.Min(6, last) * stride;
+        float* a7 = a0 + Math.Min(7, last) * stride;
+        byte* b = tile.B;
+        nint bStride = tile.BStride * TFormat.Bytes;
         nint depth = tile.Depth;
         for (nint k = 0; k < depth; k++, b += bStride)
         {
-            TVector b0 = TSimd.Load(b);
-            TVector x = TSimd.Broadcast(a0[k]);
-            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
-            x = TSimd.Broadcast(a1[k]);
-            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
-            x = TSimd.Broadcast(a2[k]);
-            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
-            x = TSimd.Broadcast(a3[k]);
-            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
+            TVector b0 = LoadB(b);
+            r0v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[k]), b0, r0v0);
+            r1v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a1[k]), b0, r1v0);
+            r2v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a2[k]), b0, r2v0);
+            r3v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a3[k]), b0, r3v0);
+            r4v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a4[k]), b0, r4v0);
+            r5v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a5[k]), b0, r5v0);
+            r6v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a6[k]), b0, r6v0);
+            r7v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a7[k]), b0, r7v0);
         }
 
         Finish(tile, 0, r0v0);
@@ -540,5 +591,88 @@ internal static unsafe class GemmKernels<TSimd, TVector>
         {
             Finish(tile, 3, r3v0);
         }
+
+        if (last >= 4)
+        {
+            Finish(tile, 4, r4v0);
+        }
+
+        if (last >= 5)
+        {
+            Finish(tile, 5, r5v0);
+        }
+
+        if (last >= 6)
+        {
+            Finish(tile, 6, r6v0);
+        }
+
+        if (last >= 7)
+        {
+            Finish(tile, 7, r7v0);
+        }
     }
+
+    /// <summary>One row by eight vectors of neighbouring panels: as many sums at a time as the latency of an addition takes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tile1x8(in GemmTile tile)
+    {
+        TVector v0 = default;
+        TVector v1 = default;
+        TVector v2 = default;
+        TVector v3 = default;
+        TVector v4 = default;
+        TVector v5 = default;
+        TVector v6 = default;
+        TVector v7 = default;
+        float* a = tile.A;
+        byte* b0 = RowVector(tile, 0);
+        byte* b1 = RowVector(tile, 1);
+        byte* b2 = RowVector(tile, 2);
+        byte* b3 = RowVector(tile, 3);
+        byte* b4 = RowVector(tile, 4);
+        byte* b5 = RowVector(tile, 5);
+        byte* b6 = RowVector(tile, 6);
+        byte* b7 = RowVector(tile, 7);
+        nint bStride = tile.BStride * TFormat.Bytes;
+        for (float* end = a + tile.Depth; a < end; a++)
+        {
+            TVector x = TSimd.Broadcast(*a);
+            v0 = TSimd.MultiplyAdd(x, LoadB(b0), v0);
+            b0 += bStride;
+            v1 = TSimd.MultiplyAdd(x, LoadB(b1), v1);
+            b1 += bStride;
+            v2 = TSimd.MultiplyAdd(x, LoadB(b2), v2);
+            b2 += bStride;
+            v3 = TSimd.MultiplyAdd(x, LoadB(b3), v3);
+            b3 += bStride;
+            v4 = TSimd.MultiplyAdd(x, LoadB(b4), v4);
+            b4 += bStride;
+            v5 = TSimd.MultiplyAdd(x, LoadB(b5), v5);
+            b5 += bStride;
+            v6 = TSimd.MultiplyAdd(x, LoadB(b6), v6);
+            b6 += bStride;
+            v7 = TSimd.MultiplyAdd(x, LoadB(b7), v7);
+            b7 += bStride;
+        }
+
+        Finish(tile, 0, 0 * TSimd.Lanes, v0);
+        Finish(tile, 0, 1 * TSimd.Lanes, v1);
+        Finish(tile, 0, 2 * TSimd.Lanes, v2);
+        Finish(tile, 0, 3 * TSimd.Lanes, v3);
+        Finish(tile, 0, 4 * TSimd.Lanes, v4);
+        Finish(tile, 0, 5 * TSimd.Lanes, v5);
+        Finish(tile, 0, 6 * TSimd.Lanes, v6);
+        Finish(tile, 0, 7 * TSimd.Lanes, v7);
+    }
+
+    /// <summary>Gets the start of a vector of columns that are counted through several panels.</summary>
+    private static byte* RowVector(in GemmTile tile, int vector)
+    {
+        nint panel = Math.DivRem(vector * TSimd.Lanes, (int)tile.BStride, out int column);
+        return tile.B + (panel * tile.PanelStride + column) * TFormat.Bytes;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector LoadB(byte* source) => TFormat.Load<TSimd, TVector>(source);
 }

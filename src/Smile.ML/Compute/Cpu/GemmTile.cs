@@ -1,6 +1,9 @@
 namespace Smile.ML.Compute.Cpu;
 
-/// <summary>Operands of the kernels: C [rows, columns] (=|+=) A [rows, depth] B [depth, columns] (+ bias), all row-major.</summary>
+/// <summary>
+/// Operands of the kernels: C [rows, columns] (=|+=) A [rows, depth] B [depth, columns] (+ bias), all row-major; or, with scales, some
+/// other rows of C += scale * (A B + bias).
+/// </summary>
 internal readonly unsafe struct GemmTile
 {
     /// <summary>Gets the rows of A and C.</summary>
@@ -18,11 +21,14 @@ internal readonly unsafe struct GemmTile
     /// <summary>Gets the floats from one row of A to the next.</summary>
     public required nint AStride { get; init; }
 
-    /// <summary>Gets the right-hand matrix.</summary>
-    public required float* B { get; init; }
+    /// <summary>Gets the right-hand matrix, in the kernels' format.</summary>
+    public required byte* B { get; init; }
 
-    /// <summary>Gets the floats from one row of B to the next: the panel's width.</summary>
+    /// <summary>Gets the elements from one row of B to the next: the panel's width.</summary>
     public required nint BStride { get; init; }
+
+    /// <summary>Gets the elements from one panel of B to the next.</summary>
+    public required nint PanelStride { get; init; }
 
     /// <summary>Gets the result.</summary>
     public required float* C { get; init; }
@@ -36,20 +42,32 @@ internal readonly unsafe struct GemmTile
     /// <summary>Gets a value indicating whether to add to what C holds.</summary>
     public required bool Accumulate { get; init; }
 
+    /// <summary>Gets the row of C that each row of the product goes to, or null where that is its own number.</summary>
+    public int* TargetRows { get; init; }
+
+    /// <summary>Gets a factor for each row, with which it is added to what C holds; or null.</summary>
+    public float* RowScales { get; init; }
+
+    /// <summary>Gets the start of what a row of the product goes to.</summary>
+    public float* Row(int row) => C + (TargetRows == null ? row : TargetRows[row]) * CStride;
+
     /// <summary>Gets the part of these operands that makes a part of C.</summary>
     /// <param name="row">The first row.</param>
     /// <param name="rows">The rows.</param>
     /// <param name="column">The first column.</param>
     /// <param name="columns">The columns.</param>
+    /// <param name="elementBytes">The bytes of an element of B.</param>
     /// <returns>The part.</returns>
-    public GemmTile Slice(int row, int rows, int column, int columns) => this with
+    public GemmTile Slice(int row, int rows, int column, int columns, int elementBytes) => this with
     {
         Rows = rows,
         Columns = columns,
         A = A + row * AStride,
-        B = B + column,
-        C = C + row * CStride + column,
+        B = B + column * elementBytes,
+        C = C + (TargetRows == null ? row : 0) * CStride + column,
         Bias = Bias == null ? null : Bias + column,
+        TargetRows = TargetRows == null ? null : TargetRows + row,
+        RowScales = RowScales == null ? null : RowScales + row,
     };
 
     /// <summary>Gets the same operands with the bare product going elsewhere: no bias, nothing accumulated.</summary>
@@ -62,5 +80,7 @@ internal readonly unsafe struct GemmTile
         CStride = stride,
         Bias = null,
         Accumulate = false,
+        TargetRows = null,
+        RowScales = null,
     };
 }

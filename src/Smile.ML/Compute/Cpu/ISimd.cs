@@ -17,6 +17,12 @@ internal unsafe interface ISimd<TVector>
     /// <summary>Reads a vector.</summary>
     static abstract TVector Load(float* source);
 
+    /// <summary>Reads a vector of bfloat16 and widens it.</summary>
+    static abstract TVector LoadBFloat16(ushort* source);
+
+    /// <summary>Reads a vector of finite float16 and widens it.</summary>
+    static abstract TVector LoadFloat16(ushort* source);
+
     /// <summary>Writes a vector.</summary>
     static abstract void Store(TVector value, float* destination);
 

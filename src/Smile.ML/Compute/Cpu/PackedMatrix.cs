@@ -5,7 +5,7 @@ namespace Smile.ML.Compute.Cpu;
 /// <summary>
 /// The right-hand matrix B [depth, columns] of <see cref="Gemm"/>, usually the transpose of a layer's weight [outputs, inputs], laid out
 /// for its kernels: panels of <see cref="PanelWidth"/> columns, one after another; within a panel, one row of B after another, each a
-/// contiguous run of <see cref="PanelWidth"/> floats. Columns beyond the last are zero.
+/// contiguous run of <see cref="PanelWidth"/> elements. Columns beyond the last are zero.
 /// </summary>
 internal sealed unsafe class PackedMatrix : IDisposable
 {
@@ -13,8 +13,9 @@ internal sealed unsafe class PackedMatrix : IDisposable
     private const int NarrowPanel = 16;
 
     private readonly NativeBuffer _buffer;
+    private readonly int _elementBytes;
 
-    private PackedMatrix(int depth, int columns)
+    private PackedMatrix(int depth, int columns, WeightFormat format)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(depth);
         ArgumentOutOfRangeException.ThrowIfNegative(columns);
@@ -22,7 +23,9 @@ internal sealed unsafe class PackedMatrix : IDisposable
         Columns = columns;
         PanelWidth = columns <= NarrowPanel ? NarrowPanel : WidePanel;
         PanelCount = (int)(((long)columns + PanelWidth - 1) / PanelWidth);
-        _buffer = new NativeBuffer((long)PanelCount * PanelWidth * depth);
+        Format = format;
+        _elementBytes = format == WeightFormat.Float32 ? sizeof(float) : sizeof(ushort);
+        _buffer = new NativeBuffer((long)PanelCount * PanelWidth * depth * _elementBytes / sizeof(float));
     }
 
     /// <summary>Gets the rows of B: a weight's inputs.</summary>
@@ -37,34 +40,26 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Gets the number of panels.</summary>
     public int PanelCount { get; }
 
+    /// <summary>Gets how the elements lie in memory.</summary>
+    public WeightFormat Format { get; }
+
     /// <summary>Gets the memory that the panels take, in bytes.</summary>
     public long Bytes => _buffer.Length * sizeof(float);
 
-    /// <summary>Packs the transpose of a weight that is read row by row.</summary>
+    /// <summary>Packs the transpose of a weight that is read row by row, in 16 bits an element where that loses nothing.</summary>
     /// <typeparam name="TSource">The kind of source.</typeparam>
     /// <param name="rows">The weight's rows: the columns of B.</param>
     /// <param name="depth">The weight's columns: the rows of B.</param>
-    /// <param name="source">Reads the weight's rows.</param>
+    /// <param name="source">Reads the weight's rows; asked for them again where a guess at the format was wrong.</param>
     /// <param name="pool">The threads to pack with.</param>
     /// <returns>The packed matrix.</returns>
     public static PackedMatrix FromRows<TSource>(int rows, int depth, TSource source, WorkerPool pool)
         where TSource : struct, IRowSource
-    {
-        var packed = new PackedMatrix(depth, rows);
-        try
-        {
-            var work = new RowPacking<TSource>(packed, source);
-            pool.For(packed.PanelCount, ref work);
-            return packed;
-        }
-        catch
-        {
-            packed.Dispose();
-            throw;
-        }
-    }
+        => TryPack<TSource, WeightFormats.BFloat16>(WeightFormat.BFloat16, rows, depth, source, pool)
+            ?? TryPack<TSource, WeightFormats.Float16>(WeightFormat.Float16, rows, depth, source, pool)
+            ?? TryPack<TSource, WeightFormats.Float32>(WeightFormat.Float32, rows, depth, source, pool)!;
 
-    /// <summary>Packs the transpose of a row-major weight.</summary>
+    /// <summary>Packs the transpose of a row-major weight, as float32.</summary>
     /// <param name="weight">The weight [rows, depth].</param>
     /// <param name="rows">The weight's rows: the columns of B.</param>
     /// <param name="depth">The weight's columns: the rows of B.</param>
@@ -72,9 +67,9 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <param name="pool">The threads to pack with.</param>
     /// <returns>The packed matrix.</returns>
     public static PackedMatrix FromRows(float* weight, int rows, int depth, nint stride, WorkerPool pool)
-        => FromRows(rows, depth, new MemoryRows(weight, depth, stride), pool);
+        => TryPack<MemoryRows, WeightFormats.Float32>(WeightFormat.Float32, rows, depth, new MemoryRows(weight, depth, stride), pool)!;
 
-    /// <summary>Packs B itself, row-major.</summary>
+    /// <summary>Packs B itself, row-major, as float32.</summary>
     /// <param name="b">B [depth, columns].</param>
     /// <param name="depth">The rows of B.</param>
     /// <param name="columns">The columns of B.</param>
@@ -83,7 +78,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <returns>The packed matrix.</returns>
     public static PackedMatrix FromColumns(float* b, int depth, int columns, nint stride, WorkerPool pool)
     {
-        var packed = new PackedMatrix(depth, columns);
+        var packed = new PackedMatrix(depth, columns, WeightFormat.Float32);
         var work = new ColumnPacking(packed, b, stride);
         pool.For(packed.PanelCount, ref work);
         return packed;
@@ -91,12 +86,37 @@ internal sealed unsafe class PackedMatrix : IDisposable
 
     /// <summary>Gets the start of a panel.</summary>
     /// <param name="panel">The panel.</param>
-    /// <returns>Its first float, aligned to 64 bytes.</returns>
+    /// <returns>Its first element, aligned to a vector of them.</returns>
     /// <exception cref="ObjectDisposedException">The matrix is disposed.</exception>
-    public float* Panel(int panel) => _buffer.Pointer + (long)panel * PanelWidth * Depth;
+    public byte* Panel(int panel) => (byte*)_buffer.Pointer + (long)panel * PanelWidth * Depth * _elementBytes;
 
     /// <inheritdoc/>
     public void Dispose() => _buffer.Dispose();
+
+    /// <summary>Packs in a format, or returns null when the format can't hold a value.</summary>
+    private static PackedMatrix? TryPack<TSource, TFormat>(WeightFormat format, int rows, int depth, TSource source, WorkerPool pool)
+        where TSource : struct, IRowSource
+        where TFormat : struct, IWeightFormat
+    {
+        var packed = new PackedMatrix(depth, rows, format);
+        try
+        {
+            var work = new RowPacking<TSource, TFormat>(packed, source);
+            pool.For(packed.PanelCount, ref work);
+            if (!work.Failed)
+            {
+                return packed;
+            }
+        }
+        catch
+        {
+            packed.Dispose();
+            throw;
+        }
+
+        packed.Dispose();
+        return null;
+    }
 
     private readonly struct MemoryRows(float* start, int depth, nint stride) : IRowSource
     {
@@ -109,23 +129,27 @@ internal sealed unsafe class PackedMatrix : IDisposable
         }
     }
 
-    /// <summary>Packs one panel per piece, eight of its columns at a time.</summary>
-    private readonly struct RowPacking<TSource>(PackedMatrix packed, TSource source) : IParallelWork
+    /// <summary>Packs one panel per piece, eight of its columns at a time, until a value is met that the format can't hold.</summary>
+    private struct RowPacking<TSource, TFormat>(PackedMatrix packed, TSource source) : IParallelWork
         where TSource : struct, IRowSource
+        where TFormat : struct, IWeightFormat
     {
         private const int Group = 8;
 
         private readonly PackedMatrix _packed = packed;
         private readonly TSource _source = source;
+        private volatile bool _failed;
+
+        public readonly bool Failed => _failed;
 
         public void Execute(int index)
         {
             int depth = _packed.Depth;
             int width = _packed.PanelWidth;
             int firstColumn = index * width;
-            float* panel = _packed.Panel(index);
+            byte* panel = _packed.Panel(index);
             using var scratch = new NativeBuffer((long)Group * depth);
-            for (int column = 0; column < width; column += Group)
+            for (int column = 0; column < width && !_failed; column += Group)
             {
                 // Rows beyond the last are zero.
                 int count = Math.Clamp(_packed.Columns - firstColumn - column, 0, Group) * depth;
@@ -133,28 +157,33 @@ internal sealed unsafe class PackedMatrix : IDisposable
                 if (count > 0)
                 {
                     _source.ReadRows(firstColumn + column, rows[..count]);
+                    if (!TFormat.Holds(rows[..count]))
+                    {
+                        _failed = true;
+                        return;
+                    }
                 }
 
                 rows[count..].Clear();
-                Transpose(scratch.Pointer, depth, panel + column, width);
+                Transpose(scratch.Pointer, depth, panel + column * TFormat.Bytes, width * TFormat.Bytes);
             }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private static void Transpose(float* rows, int depth, float* destination, int width)
+        private static void Transpose(float* rows, int depth, byte* destination, int stride)
         {
             float* r0 = rows, r1 = r0 + depth, r2 = r1 + depth, r3 = r2 + depth;
             float* r4 = r3 + depth, r5 = r4 + depth, r6 = r5 + depth, r7 = r6 + depth;
-            for (int k = 0; k < depth; k++, destination += width)
+            for (int k = 0; k < depth; k++, destination += stride)
             {
-                destination[0] = r0[k];
-                destination[1] = r1[k];
-                destination[2] = r2[k];
-                destination[3] = r3[k];
-                destination[4] = r4[k];
-                destination[5] = r5[k];
-                destination[6] = r6[k];
-                destination[7] = r7[k];
+                TFormat.Store(r0[k], destination);
+                TFormat.Store(r1[k], destination + TFormat.Bytes);
+                TFormat.Store(r2[k], destination + (2 * TFormat.Bytes));
+                TFormat.Store(r3[k], destination + (3 * TFormat.Bytes));
+                TFormat.Store(r4[k], destination + (4 * TFormat.Bytes));
+                TFormat.Store(r5[k], destination + (5 * TFormat.Bytes));
+                TFormat.Store(r6[k], destination + (6 * TFormat.Bytes));
+                TFormat.Store(r7[k], destination + (7 * TFormat.Bytes));
             }
         }
     }
@@ -166,7 +195,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
             int width = packed.PanelWidth;
             int columns = Math.Min(width, packed.Columns - index * width);
             float* source = b + (nint)index * width;
-            float* destination = packed.Panel(index);
+            var destination = (float*)packed.Panel(index);
             for (int k = 0; k < packed.Depth; k++, source += stride, destination += width)
             {
                 new ReadOnlySpan<float>(source, columns).CopyTo(new Span<float>(destination, columns));

@@ -7,6 +7,9 @@ namespace Smile.ML.Networks.Decoders;
 /// <summary>What sets one family of decoders apart from another, and the building of its networks.</summary>
 internal sealed record DecoderFamily
 {
+    /// <summary>Rotary frequencies are computed; the first checkpoints also hold them.</summary>
+    public static readonly CheckpointNames Names = new() { Unused = ["*.rotary_emb.inv_freq"] };
+
     private const string Table = "model.embed_tokens.weight";
 
     /// <summary>Gets the network's sizes.</summary>

@@ -38,6 +38,11 @@ internal sealed record DecoderSizes(int Vocabulary, int Hidden, int Inner, int L
         }
 
         int headSize = config.GetInt32("head_dim", hidden / heads, minimum: 1);
+        if (headSize % 2 != 0)
+        {
+            throw new SmileException($"{config.Location}: the head size is {headSize}; rotary position embedding takes an even one.");
+        }
+
         if (headSize > MaxHeadSize)
         {
             throw new SmileException($"{config.Location}: a head has {headSize} features; expected at most {MaxHeadSize}.");

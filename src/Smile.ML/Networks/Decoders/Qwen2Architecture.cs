@@ -17,6 +17,8 @@ internal sealed class Qwen2Architecture : IArchitecture
 
     public IReadOnlyList<string> ModelTypes { get; } = ["qwen2"];
 
+    public CheckpointNames Names => DecoderFamily.Names;
+
     public Network Build(ModuleBuilder builder)
     {
         ModelConfig config = builder.Config;

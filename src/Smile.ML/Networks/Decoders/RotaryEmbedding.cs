@@ -27,14 +27,9 @@ internal sealed class RotaryEmbedding
     /// Reads frequency i = <c>rope_theta</c>^(-2i / head size), scaled as <c>rope_scaling</c> says; newer configs have both in
     /// <c>rope_parameters</c>.
     /// </summary>
-    /// <exception cref="SmileException">The head size is odd, the config asks for an unsupported scaling, or a frequency is not finite.</exception>
+    /// <exception cref="SmileException">The config asks for an unsupported scaling, or a frequency is not finite.</exception>
     public static RotaryEmbedding Read(ModelConfig config, int headSize)
     {
-        if (headSize % 2 != 0)
-        {
-            throw new SmileException($"{config.Location}: the head size is {headSize}; rotary position embedding takes an even one.");
-        }
-
         const double DefaultTheta = 10000;
         double theta = config.GetDouble("rope_theta", DefaultTheta, minimum: double.Epsilon);
         string key = config.Has("rope_parameters") ? "rope_parameters" : "rope_scaling";

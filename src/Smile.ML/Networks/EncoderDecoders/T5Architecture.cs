@@ -9,6 +9,12 @@ internal sealed class T5Architecture : IArchitecture
 {
     public IReadOnlyList<string> ModelTypes { get; } = ["t5"];
 
+    /// <summary>Cross-attention has no positions, and both halves share one table; the first checkpoints hold more.</summary>
+    public CheckpointNames Names { get; } = new()
+    {
+        Unused = ["*.EncDecAttention.relative_attention_bias.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"],
+    };
+
     public Network Build(ModuleBuilder builder)
     {
         ModelConfig config = builder.Config;

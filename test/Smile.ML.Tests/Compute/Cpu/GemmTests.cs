@@ -13,6 +13,12 @@ public sealed unsafe class GemmTests
 {
     private static readonly int[] VectorBits = [512, 256, 128];
 
+    private static readonly (WeightFormat Format, Func<float, float> Round)[] Formats =
+    [
+        (WeightFormat.BFloat16, value => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(value) & 0xFFFF0000)),
+        (WeightFormat.Float16, value => (float)(Half)value),
+    ];
+
     [TestMethod]
     public void MatchesFloat64AtAnyShapeAndVectorWidth()
     {
@@ -140,9 +146,86 @@ public sealed unsafe class GemmTests
             {
                 for (int k = 0; k < depth; k++)
                 {
-                    float packed = fromRows.Panel(n / fromRows.PanelWidth)[k * fromRows.PanelWidth + n % fromRows.PanelWidth];
+                    float packed = ((float*)fromRows.Panel(n / fromRows.PanelWidth))[k * fromRows.PanelWidth + n % fromRows.PanelWidth];
                     Assert.AreEqual(n < columns ? weight.Row(n)[k] : 0f, packed);
                 }
+            }
+        }
+    }
+
+    [TestMethod]
+    public void SixteenBitWeightsGiveTheBitsOfTheirWidenedValues()
+    {
+        using var pool = new WorkerPool(2);
+        foreach ((WeightFormat format, Func<float, float> round) in Formats)
+        {
+            foreach ((int rows, int columns, int depth) in ((int, int, int)[])[(1, 300, 800), (1, 16, 40), (3, 33, 5), (29, 70, 801)])
+            {
+                using Matrix a = RandomMatrix.Uniform(rows, depth, 1);
+                using Matrix weight = RandomMatrix.Uniform(columns, depth, 2);
+                for (int i = 0; i < weight.Span.Length; i++)
+                {
+                    // Magnitudes from subnormal to large, and zeros of both signs.
+                    weight.Span[i] = round(i % 7 == 0 ? -0f : weight.Span[i] * MathF.Pow(2, (i % 30) - 20));
+                }
+
+                using PackedMatrix wide = Pack(weight, pool);
+                using PackedMatrix narrow = PackedMatrix.FromRows(columns, depth, new MatrixRows(weight), pool);
+                Assert.AreEqual(format, narrow.Format);
+                Assert.AreEqual(wide.Bytes / 2, narrow.Bytes);
+                using Matrix expected = Matrix.Multiply(a.View, wide, pool);
+                using var actual = new Matrix(rows, columns);
+                foreach (int bits in VectorBits)
+                {
+                    Gemm.Multiply(pool, rows, a.Pointer, depth, [new GemmOutput(narrow, actual.Pointer, columns)], bits);
+                    AssertSameBits(expected, actual);
+                }
+
+                // One value that doesn't fit, in the last row.
+                weight.Row(columns - 1)[depth - 1] = 1f / 3;
+                using PackedMatrix mixed = PackedMatrix.FromRows(columns, depth, new MatrixRows(weight), pool);
+                Assert.AreEqual(WeightFormat.Float32, mixed.Format);
+            }
+        }
+    }
+
+    [TestMethod]
+    public void ScaledRowsAreAddedToTheirTargets()
+    {
+        using var pool = new WorkerPool(2);
+        foreach ((int rows, int columns, int depth) in ((int, int, int)[])[(1, 300, 40), (7, 16, 20), (23, 75, 800)])
+        {
+            using Matrix a = RandomMatrix.Uniform(rows, depth, 1);
+            using Matrix weight = RandomMatrix.Uniform(columns, depth, 2);
+            using Matrix bias = RandomMatrix.Uniform(1, columns, 3);
+            using Matrix scales = RandomMatrix.Uniform(1, rows, 4);
+            using Matrix initial = RandomMatrix.Uniform(2 * rows, columns, 5);
+            using PackedMatrix packed = Pack(weight, pool);
+            using Matrix product = Matrix.Multiply(a.View, packed, pool);
+            int[] targets = [.. Enumerable.Range(0, rows).Select(i => (2 * rows) - 1 - (2 * i))];
+            Matrix? first = null;
+            foreach (int bits in VectorBits)
+            {
+                var result = new Matrix(2 * rows, columns);
+                initial.Span.CopyTo(result.Span);
+                fixed (int* targetRows = targets)
+                {
+                    var output = new GemmOutput(packed, result.Pointer, columns, bias.Pointer) { TargetRows = targetRows, RowScales = scales.Pointer };
+                    Gemm.Multiply(pool, rows, a.Pointer, depth, [output], bits);
+                }
+
+                for (int i = 0; i < rows; i++)
+                {
+                    // The rows in between are not targets.
+                    CollectionAssert.AreEqual(initial.Row(2 * i).ToArray(), result.Row(2 * i).ToArray());
+                    for (int j = 0; j < columns; j++)
+                    {
+                        double expected = initial.Row(targets[i])[j] + (scales.Row(0)[i] * ((double)product.Row(i)[j] + bias.Row(0)[j]));
+                        Assert.AreEqual(expected, result.Row(targets[i])[j], 1e-5);
+                    }
+                }
+
+                AssertSameBits(first ??= result, result);
             }
         }
     }
