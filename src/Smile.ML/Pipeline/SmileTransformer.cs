@@ -99,7 +99,8 @@ public sealed class SmileTransformer : ITransformer, IDisposable
             SmileColumns layout = columns(folder.Config, model);
             CheckBatchValues(batchSize, layout);
             return new SmileTransformer(
-                environment, layout, model, ModelFiles.Open(place.Folder, place.Scratch), place.SavedPath, batchSize) { Report = report };
+                environment, layout, model, ModelFiles.Open(place.Folder, place.Scratch), place.SavedPath, batchSize)
+            { Report = report };
         }
         catch
         {
