@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
+using Smile.ML.Checkpoints;
 
 namespace Smile.ML;
 
@@ -24,8 +25,8 @@ internal sealed record SavedFile(string Name, long Length, string Fingerprint)
         return new SavedFile(name, length, Convert.ToHexString(hash.GetHashAndReset()));
     }
 
-    /// <summary>Describes the content, for messages.</summary>
-    public override string ToString() => $"{Length} bytes, fingerprint {Fingerprint[..16]}";
+    /// <summary>Describes the content, for messages. A damaged file's fingerprint may be of any length.</summary>
+    public override string ToString() => $"{Length} bytes, fingerprint {ErrorText.Clip(Fingerprint[..Math.Min(Fingerprint.Length, 16)])}";
 
     private static byte[] Read(SafeFileHandle handle, long offset)
     {

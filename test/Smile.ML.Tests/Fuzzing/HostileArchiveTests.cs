@@ -24,6 +24,14 @@ public sealed class HostileArchiveTests : PipelineTest
     }
 
     [TestMethod]
+    public void AFingerprintOfAnotherLengthIsRefused()
+    {
+        string fingerprint = new('0', 64);
+        Assert.Contains("fingerprint 0000000000000000", new SavedFile("x", 1, fingerprint).ToString());
+        Assert.EndsWith("fingerprint 0", new SavedFile("x", 1, "0").ToString());
+    }
+
+    [TestMethod]
     public void AListBeyondAllBoundsIsRefused()
     {
         Save();
