@@ -8,7 +8,7 @@ internal sealed class ComputeArguments
 {
     private readonly Option<string> _device = new("--device")
     {
-        Description = "Where to run: cpu.",
+        Description = "Where to run: cpu, cuda or cuda:N.",
         HelpName = "DEVICE",
         DefaultValueFactory = _ => "cpu",
     };

@@ -56,6 +56,15 @@ internal static class FuseCommand
             Console.WriteLine($"  {layer}: {reason}");
         }
 
+        if (report.TaskHeads.Count > 0)
+        {
+            Console.WriteLine("Heads that stayed each task's own");
+            foreach (string line in report.TaskHeads.Select(Output.TaskHead))
+            {
+                Console.WriteLine(line);
+            }
+        }
+
         Console.WriteLine(string.Create(
             culture,
             $"Parameters {report.PretrainedParameters:N0} -> {report.FusedParameters:N0} ({(double)report.FusedParameters / report.PretrainedParameters:F2} x)"));

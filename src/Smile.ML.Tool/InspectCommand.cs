@@ -40,6 +40,12 @@ internal static class InspectCommand
             lines.Add(string.Create(culture, $"ranks         expert {(summary.ExpertRank is { } k ? k : "dense")}, router {summary.RouterRank}"));
         }
 
+        if (summary.TaskHeads.Count > 0)
+        {
+            lines.Add("task heads");
+            lines.AddRange(summary.TaskHeads.Select(Output.TaskHead));
+        }
+
         if (summary.Layers.Count > 0)
         {
             lines.Add(string.Create(culture, $"linear layers {summary.Layers.Count}, routed {summary.Layers.Count(layer => layer.ExpertRanks is not null)}"));

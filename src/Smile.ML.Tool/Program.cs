@@ -7,6 +7,7 @@ var root = new RootCommand("Fuses models fine-tuned from one pretrained model in
     MergeCommand.Create(),
     RunCommand.Create(),
     EvalCommand.Create(),
+    AnalyzeCommand.Create(),
     InspectCommand.Create(),
     BenchCommand.Create(),
 };

@@ -7,7 +7,19 @@ using Smile.ML;
 // Loads a saved pipeline in a process of its own and scores rows with it, as an application would:
 //   MODEL ROWS OUTPUT [register]
 // ROWS holds the float32 values of the column Pixels, row by row; OUTPUT receives those of Embedding. The transformer is not disposed.
+// or saves the model over and over, to be killed at it:
+//   save MODEL OUTPUT
 var ml = new MLContext();
+if (args is ["save", string source, string target])
+{
+    ITransformer saved = ml.Model.Load(source, out DataViewSchema savedSchema);
+    while (true)
+    {
+        ml.Model.SaveAtomically(saved, savedSchema, target);
+        Console.WriteLine("saved");
+    }
+}
+
 if (args is [.., "register"])
 {
     Register(ml);

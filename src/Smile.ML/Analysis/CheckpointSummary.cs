@@ -37,6 +37,9 @@ public sealed record CheckpointSummary
     /// <summary>Gets the router rank of a fused model.</summary>
     public int RouterRank { get; init; }
 
+    /// <summary>Gets the heads that are experts' own in a fused model: by the head's module, the experts that have one.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> TaskHeads { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+
     /// <summary>Gets the linear layers, where the architecture is a known one.</summary>
     public IReadOnlyList<LayerSummary> Layers { get; init; } = [];
 
@@ -89,6 +92,7 @@ public sealed record CheckpointSummary
             ExpertsPerToken = folder.Config.GetInt32("num_experts_per_tok"),
             ExpertRank = expertRank > 0 ? expertRank : null,
             RouterRank = folder.Config.GetInt32("rank_of_router"),
+            TaskHeads = OwnHeads.Read(folder.Config).Modules,
             Layers = [.. RoutedLayers(folder, experts)],
         };
     }

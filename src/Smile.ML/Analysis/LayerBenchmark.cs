@@ -144,6 +144,7 @@ public sealed class LayerBenchmark(int outputs, int inputs, int experts, SmileFu
                 layer.Forward(pass, _input).Dispose();
             }
 
+            _model.Backend.Synchronize();
             return Stopwatch.GetElapsedTime(start).TotalSeconds / repeats;
         }
 

@@ -19,13 +19,13 @@ public sealed class PoolEvaluation : IDisposable
     private readonly List<TaskData> _tasks;
     private readonly Dictionary<string, TaskHead> _heads;
 
-    private PoolEvaluation(ModelPool pool, string headsFolder, string dataFolder, ComputeOptions? compute)
+    private PoolEvaluation(ModelPool pool, string headsFolder, string dataFolder, ComputeOptions? compute, int? maxRows)
     {
         _pool = pool;
         _compute = compute;
         _manifest = pool.Check();
         _heads = TaskHead.LoadFolder(headsFolder).ToDictionary(head => head.Name);
-        IReadOnlyList<TaskData> tasks = TaskData.OpenFolder(dataFolder);
+        IReadOnlyList<TaskData> tasks = TaskData.OpenFolder(dataFolder, maxRows);
         _tasks = [.. pool.Experts.Select(expert => tasks.FirstOrDefault(task => task.Name == expert.Name)).OfType<TaskData>()];
         foreach (TaskData unused in tasks.Except(_tasks))
         {
@@ -49,11 +49,13 @@ public sealed class PoolEvaluation : IDisposable
     /// <param name="headsFolder">One <c>TASK.safetensors</c> head per expert.</param>
     /// <param name="dataFolder">One <c>TASK_test.safetensors</c> per expert.</param>
     /// <param name="compute">Where to run; the CPU where null.</param>
+    /// <param name="maxRowsPerTask">Evaluates on this many rows of each task at most, taken evenly from all; on all where null.</param>
     /// <exception cref="SmileException">An expert doesn't fit the pretrained model, or has no data or head.</exception>
-    public static PoolEvaluation Open(ModelPool pool, string headsFolder, string dataFolder, ComputeOptions? compute = null)
+    public static PoolEvaluation Open(
+        ModelPool pool, string headsFolder, string dataFolder, ComputeOptions? compute = null, int? maxRowsPerTask = null)
     {
         ArgumentNullException.ThrowIfNull(pool);
-        return new PoolEvaluation(pool, headsFolder, dataFolder, compute);
+        return new PoolEvaluation(pool, headsFolder, dataFolder, compute, maxRowsPerTask);
     }
 
     /// <summary>Evaluates the pretrained model on every task.</summary>
@@ -121,7 +123,6 @@ public sealed class PoolEvaluation : IDisposable
         {
             string output = Path.Combine(folder, "fused");
             FusionReport report = new SmileFusion(options).Fuse(_pool, output, cancellation: cancellation);
-            string rank = options.ExpertRank is { } k ? $"k={k}" : "k=-1 (dense)";
             string shared = options.Shared switch
             {
                 SharedParameters.AverageLeaves => " average_experts",
@@ -129,7 +130,7 @@ public sealed class PoolEvaluation : IDisposable
                 _ => "",
             };
             return Evaluate(
-                $"smile gate_k={options.RouterRank} {rank} top_k={options.ExpertsPerToken}{shared}",
+                $"{SmileSetting.Of(options)}{shared}",
                 _ => SmileModel.Load(output, _compute),
                 sameForAll: true,
                 report.FusedParameters,
@@ -140,6 +141,117 @@ public sealed class PoolEvaluation : IDisposable
         {
             Directory.Delete(folder, recursive: true);
         }
+    }
+
+    /// <summary>
+    /// Evaluates projection merging (arXiv 2408.10174, section 3): each task with its expert's weight deltas projected onto a zone of the
+    /// pretrained weights.
+    /// </summary>
+    /// <param name="zone">The zone.</param>
+    /// <param name="cancellation">Ends the evaluation.</param>
+    public MethodResult Projected(SubspaceZone zone, CancellationToken cancellation = default)
+        => Evaluate(
+            $"deltas projected onto zone {(zone == SubspaceZone.IIAndIII ? "II+III" : zone.ToString())}",
+            task => Load(new ProjectionTensors(_pool, _manifest, Expert(task), zone, WorkerPool.Shared)),
+            sameForAll: false,
+            parameters: null,
+            cancellation);
+
+    /// <summary>
+    /// Evaluates SMILE at several settings. Every layer is decomposed once, at the largest ranks; the settings share its leading triplets.
+    /// </summary>
+    /// <param name="settings">The settings.</param>
+    /// <param name="options">How to fuse apart from the settings; the defaults where null.</param>
+    /// <param name="progress">Told after each setting; or null.</param>
+    /// <param name="cancellation">Ends the evaluation.</param>
+    /// <returns>One point per setting, in their order.</returns>
+    /// <exception cref="SmileException">A setting is out of range.</exception>
+    public IReadOnlyList<SweepPoint> Sweep(
+        IReadOnlyCollection<SmileSetting> settings,
+        SmileFusionOptions? options = null,
+        IProgress<SweepPoint>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var points = new Dictionary<SmileSetting, SweepPoint>();
+        foreach (IGrouping<bool, SmileSetting> group in settings.Distinct().GroupBy(setting => setting.ExpertRank is null))
+        {
+            using FusedPool fused = Fuse([.. group], options, cancellation);
+            foreach (SmileSetting setting in group)
+            {
+                points[setting] = new SweepPoint(setting, SmileSlice(fused, setting, cancellation: cancellation));
+                progress?.Report(points[setting]);
+            }
+        }
+
+        return [.. settings.Select(setting => points[setting])];
+    }
+
+    /// <summary>Reads a few rows of every task, without their labels.</summary>
+    /// <param name="rowsPerTask">How many of each at most, taken evenly from all.</param>
+    public IReadOnlyList<TaskSample> Sample(int rowsPerTask)
+        => [.. _tasks.Select(task => new TaskSample(
+            task.Name, new Dictionary<string, HostTensor> { [_manifest.Inputs[0].Name] = task.ReadSample(rowsPerTask) }))];
+
+    /// <summary>Measures how the tasks' inputs overlap on the pretrained network, which predicts routing.</summary>
+    /// <param name="rowsPerTask">Rows of each task to run.</param>
+    /// <param name="cancellation">Ends the measurement.</param>
+    /// <returns>The linear layers in the order of the computation.</returns>
+    public IReadOnlyList<LayerInputOverlap> InputOverlap(int rowsPerTask, CancellationToken cancellation = default)
+        => LayerInputOverlap.Measure(_pool.Pretrained, Sample(rowsPerTask), _compute, cancellation);
+
+    /// <summary>Fuses the pool once for several settings, at their largest ranks.</summary>
+    internal FusedPool Fuse(IReadOnlyCollection<SmileSetting> settings, SmileFusionOptions? options, CancellationToken cancellation)
+    {
+        var largest = new SmileFusionOptions
+        {
+            ExpertRank = settings.Any(setting => setting.ExpertRank is null) ? null : settings.Max(setting => setting.ExpertRank),
+            RouterRank = settings.Max(setting => setting.RouterRank),
+            ExpertsPerToken = settings.Max(setting => setting.ExpertsPerToken),
+            Shared = options?.Shared ?? SharedParameters.Pretrained,
+            Compatibility = options?.Compatibility ?? FusionCompatibility.None,
+            Threads = options?.Threads ?? _compute?.Threads,
+            MaxMemory = options?.MaxMemory,
+        };
+        foreach (string pattern in options?.Keep ?? [])
+        {
+            largest.Keep.Add(pattern);
+        }
+
+        return new FusedPool(_pool, largest, cancellation);
+    }
+
+    /// <summary>Evaluates one setting of a fused pool.</summary>
+    internal MethodResult SmileSlice(
+        FusedPool fused, SmileSetting setting, Func<string, IRoutingObserver>? observer = null, CancellationToken cancellation = default)
+    {
+        using FusedSlice slice = fused.Slice(setting);
+        return Evaluate(
+            setting.ToString(), _ => FusedPool.Load(slice, _compute), sameForAll: true, slice.Parameters, cancellation, observer);
+    }
+
+    /// <summary>Compares router scores with what experts do, on a few rows of each task.</summary>
+    internal IReadOnlyList<ScoreCorrelation> ScoreCorrelations(FusedPool fused, int rowsPerTask, CancellationToken cancellation)
+    {
+        using SmileModel model = SmileModel.Load(fused.Folder.Config, fused.Folder, _compute);
+        return ScoreCorrelation.Measure(fused.Folder, model, Sample(rowsPerTask), cancellation);
+    }
+
+    /// <summary>Measures how errors of the class token accumulate over the blocks, for SMILE and for the plain low-rank approximation.</summary>
+    internal ErrorAccumulation ErrorAccumulation(FusedPool fused, SmileSetting setting, int rowsPerTask, CancellationToken cancellation)
+    {
+        var smile = new List<IReadOnlyList<BlockError>>();
+        var lowRank = new List<IReadOnlyList<BlockError>>();
+        using SmileModel routed = FusedPool.Load(fused.Slice(setting), _compute);
+        foreach (TaskSample sample in Sample(rowsPerTask))
+        {
+            using SmileModel fineTuned = Load(Expert(sample.Task).Parameters);
+            using SmileModel truncated = FusedPool.Load(fused.LowRank(sample.Task, setting.ExpertRank), _compute);
+            smile.Add(BlockError.Measure(fineTuned, routed, sample, cancellation));
+            lowRank.Add(BlockError.Measure(fineTuned, truncated, sample, cancellation));
+        }
+
+        return new ErrorAccumulation(BlockError.Mean(smile), BlockError.Mean(lowRank));
     }
 
     /// <inheritdoc/>

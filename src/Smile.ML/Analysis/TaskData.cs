@@ -10,7 +10,7 @@ public sealed class TaskData : IDisposable
     private readonly TensorInfo _images;
     private readonly long[] _labels;
 
-    private TaskData(SafetensorsFile file, string name)
+    private TaskData(SafetensorsFile file, string name, int? maxCount)
     {
         _file = file;
         Name = name;
@@ -21,6 +21,16 @@ public sealed class TaskData : IDisposable
         {
             throw new SmileException(
                 $"{file.Location}: images is {_images.Description} with {_labels.Length} labels; expected U8 or float [N, C, H, W] and N labels, N at least 1.");
+        }
+
+        if (maxCount < _labels.Length)
+        {
+            long[] all = _labels;
+            _labels = new long[maxCount.Value];
+            for (int i = 0; i < _labels.Length; i++)
+            {
+                _labels[i] = all[StoredRow(i)];
+            }
         }
     }
 
@@ -38,16 +48,18 @@ public sealed class TaskData : IDisposable
     /// are), and integer <c>labels</c> [N].
     /// </summary>
     /// <param name="path">The file.</param>
+    /// <param name="maxCount">Takes this many images at most, evenly from the whole file; all where null.</param>
     /// <exception cref="SmileException">The file is not readable, or not such a data set.</exception>
-    public static TaskData Open(string path)
+    public static TaskData Open(string path, int? maxCount = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxCount ?? 1, 1, nameof(maxCount));
         string name = Path.GetFileName(path);
         name = name.EndsWith(Suffix, StringComparison.Ordinal) ? name[..^Suffix.Length] : Path.GetFileNameWithoutExtension(name);
         SafetensorsFile file = SafetensorsFile.Open(path);
         try
         {
-            return new TaskData(file, name);
+            return new TaskData(file, name, maxCount);
         }
         catch
         {
@@ -58,8 +70,9 @@ public sealed class TaskData : IDisposable
 
     /// <summary>Opens every <c>*_test.safetensors</c> of a folder, in ordinal order of their names.</summary>
     /// <param name="folder">The folder.</param>
+    /// <param name="maxCount">Takes this many images of each at most, evenly from the whole file; all where null.</param>
     /// <exception cref="SmileException">There is no such folder, it holds no data set, or one is not readable.</exception>
-    public static IReadOnlyList<TaskData> OpenFolder(string folder)
+    public static IReadOnlyList<TaskData> OpenFolder(string folder, int? maxCount = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         string[] files = Directory.Exists(folder) ? Directory.GetFiles(folder, "*" + Suffix) : [];
@@ -71,7 +84,7 @@ public sealed class TaskData : IDisposable
         var opened = new List<TaskData>();
         try
         {
-            opened.AddRange(files.Order(StringComparer.Ordinal).Select(Open));
+            opened.AddRange(files.Order(StringComparer.Ordinal).Select(path => Open(path, maxCount)));
             return opened;
         }
         catch
@@ -89,25 +102,46 @@ public sealed class TaskData : IDisposable
     {
         ArgumentOutOfRangeException.ThrowIfNegative(start);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(start + count, Count);
-        int size = checked((int)(_images.ElementCount / Count));
+        int size = checked((int)(_images.ElementCount / _images.Shape[0]));
         var values = new float[checked(count * size)];
-        if (_images.Type == TensorType.U8)
+        for (int i = 0; i < count; i++)
         {
-            var bytes = new byte[values.Length];
-            _file.ReadBytes("images", (long)start * size, bytes);
-            for (int i = 0; i < bytes.Length; i++)
-            {
-                values[i] = (bytes[i] / 127.5f) - 1f;
-            }
-        }
-        else
-        {
-            _file.ReadFloats("images", (long)start * size, values);
+            ReadImage(StoredRow(start + i) * size, values.AsSpan(i * size, size));
         }
 
         return HostTensor.FromFloats([count, .. _images.Shape.Skip(1)], values);
     }
 
+    /// <summary>Reads a few images, taken evenly from all.</summary>
+    /// <param name="count">How many at most.</param>
+    /// <returns>Float values [count, C, H, W] as the network takes them.</returns>
+    public HostTensor ReadSample(int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        count = Math.Min(count, Count);
+        HostTensor[] images = [.. Enumerable.Range(0, count).Select(i => ReadImages((int)((long)i * Count / count), 1))];
+        return HostTensor.FromFloats([count, .. _images.Shape.Skip(1)], [.. images.SelectMany(image => image.Floats!)]);
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
+
+    /// <summary>Where in the file an image is: those taken are spread evenly over it.</summary>
+    private long StoredRow(int index) => index * _images.Shape[0] / Count;
+
+    private void ReadImage(long start, Span<float> destination)
+    {
+        if (_images.Type != TensorType.U8)
+        {
+            _file.ReadFloats("images", start, destination);
+            return;
+        }
+
+        var bytes = new byte[destination.Length];
+        _file.ReadBytes("images", start, bytes);
+        for (int i = 0; i < bytes.Length; i++)
+        {
+            destination[i] = (bytes[i] / 127.5f) - 1f;
+        }
+    }
 }

@@ -10,7 +10,9 @@ namespace Smile.ML.Checkpoints;
 /// </summary>
 /// <remarks>
 /// The index alone says which shard holds a tensor; what else a shard may hold is left aside. Names in the index, and links, may not
-/// lead out of the folder, except into the <c>blobs</c> of Hugging Face's own download cache.
+/// lead out of the folder, except into the <c>blobs</c> of Hugging Face's own download cache. The first checkpoints called a norm's
+/// parameters <c>LayerNorm.gamma</c> and <c>LayerNorm.beta</c>; they are given their present names, <c>weight</c> and <c>bias</c>, as
+/// Hugging Face's own loading does.
 /// </remarks>
 public sealed class HuggingFaceFolder : ITensorSource
 {
@@ -25,16 +27,20 @@ public sealed class HuggingFaceFolder : ITensorSource
     private static readonly string[] PickledFileNames = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
 
     private readonly IReadOnlyCollection<SafetensorsFile> _shards;
-    private readonly IReadOnlyDictionary<string, SafetensorsFile> _shardsByTensor;
+    private readonly Dictionary<string, (SafetensorsFile Shard, string StoredName)> _stored;
 
     private HuggingFaceFolder(
-        string path, ModelConfig config, IReadOnlyCollection<SafetensorsFile> shards, IReadOnlyDictionary<string, SafetensorsFile> shardsByTensor)
+        string path,
+        ModelConfig config,
+        IReadOnlyCollection<SafetensorsFile> shards,
+        Dictionary<string, (SafetensorsFile Shard, string StoredName)> stored)
     {
         Location = path;
         Config = config;
         _shards = shards;
-        _shardsByTensor = shardsByTensor;
-        Tensors = shardsByTensor.ToDictionary(pair => pair.Key, pair => pair.Value.Tensors[pair.Key], StringComparer.Ordinal);
+        _stored = stored;
+        Tensors = stored.ToDictionary(
+            pair => pair.Key, pair => pair.Value.Shard.Tensors[pair.Value.StoredName] with { Name = pair.Key }, StringComparer.Ordinal);
     }
 
     /// <inheritdoc/>
@@ -76,11 +82,19 @@ public sealed class HuggingFaceFolder : ITensorSource
 
     /// <inheritdoc/>
     /// <exception cref="ObjectDisposedException">The folder is disposed.</exception>
-    public void ReadFloats(string name, long start, Span<float> destination) => Shard(name).ReadFloats(name, start, destination);
+    public void ReadFloats(string name, long start, Span<float> destination)
+    {
+        (SafetensorsFile shard, string storedName) = Find(name);
+        shard.ReadFloats(storedName, start, destination);
+    }
 
     /// <inheritdoc/>
     /// <exception cref="ObjectDisposedException">The folder is disposed.</exception>
-    public void ReadBytes(string name, long start, Span<byte> destination) => Shard(name).ReadBytes(name, start, destination);
+    public void ReadBytes(string name, long start, Span<byte> destination)
+    {
+        (SafetensorsFile shard, string storedName) = Find(name);
+        shard.ReadBytes(storedName, start, destination);
+    }
 
     /// <inheritdoc/>
     public void Dispose()
@@ -90,6 +104,29 @@ public sealed class HuggingFaceFolder : ITensorSource
             shard.Dispose();
         }
     }
+
+    /// <summary>Sees the tensors under other names. The files are the same: disposing either object closes them for both.</summary>
+    /// <param name="rename">Gets a tensor's name from its present one; null leaves the tensor out.</param>
+    /// <exception cref="SmileException">Two tensors get the same name.</exception>
+    internal HuggingFaceFolder Rename(Func<string, string?> rename)
+    {
+        var stored = new Dictionary<string, (SafetensorsFile Shard, string StoredName)>(StringComparer.Ordinal);
+        foreach ((string present, (SafetensorsFile Shard, string StoredName) tensor) in _stored)
+        {
+            if (rename(present) is { } name && !stored.TryAdd(name, tensor))
+            {
+                throw new SmileException(
+                    $"{Location}: tensors {ErrorText.Quote(stored[name].StoredName)} and {ErrorText.Quote(tensor.StoredName)} both stand for {ErrorText.Quote(name)}; expected one of them.");
+            }
+        }
+
+        return new HuggingFaceFolder(Location, Config, _shards, stored);
+    }
+
+    private static string PresentName(string name)
+        => name.EndsWith("LayerNorm.gamma", StringComparison.Ordinal) ? name[..^"gamma".Length] + "weight"
+            : name.EndsWith("LayerNorm.beta", StringComparison.Ordinal) ? name[..^"beta".Length] + "bias"
+            : name;
 
     private static void RequireExactlyOne(string folder, string singlePath, string indexPath)
     {
@@ -113,13 +150,22 @@ public sealed class HuggingFaceFolder : ITensorSource
     private static HuggingFaceFolder OpenSingle(string folder, ModelConfig config, string path)
     {
         var file = SafetensorsFile.Open(path);
-        return new HuggingFaceFolder(folder, config, [file], file.Tensors.Keys.ToDictionary(name => name, _ => file, StringComparer.Ordinal));
+        try
+        {
+            return new HuggingFaceFolder(folder, config, [file], file.Tensors.Keys.ToDictionary(name => name, name => (file, name), StringComparer.Ordinal))
+                .Rename(PresentName);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
 
     private static HuggingFaceFolder OpenSharded(ModelFolder files, ModelConfig config, string indexPath)
     {
         var shards = new Dictionary<string, SafetensorsFile>(StringComparer.Ordinal);
-        var shardsByTensor = new Dictionary<string, SafetensorsFile>(StringComparer.Ordinal);
+        var stored = new Dictionary<string, (SafetensorsFile Shard, string StoredName)>(StringComparer.Ordinal);
         try
         {
             foreach ((string tensor, string fileName) in ReadWeightMap(indexPath))
@@ -136,10 +182,10 @@ public sealed class HuggingFaceFolder : ITensorSource
                         $"{shard.Location}: there is no tensor {ErrorText.Quote(tensor)}, which {IndexFileName} expects in this shard.");
                 }
 
-                shardsByTensor.Add(tensor, shard);
+                stored.Add(tensor, (shard, tensor));
             }
 
-            return new HuggingFaceFolder(files.Path, config, shards.Values, shardsByTensor);
+            return new HuggingFaceFolder(files.Path, config, shards.Values, stored).Rename(PresentName);
         }
         catch
         {
@@ -192,13 +238,13 @@ public sealed class HuggingFaceFolder : ITensorSource
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             // InvalidOperationException: a string with an escaped half of a surrogate pair.
-            throw new SmileException($"{indexPath}: is not valid JSON: {e.Message}", e);
+            throw new SmileException($"{indexPath}: is not valid JSON: {ErrorText.Clip(e.Message)}", e);
         }
     }
 
-    private SafetensorsFile Shard(string name)
+    private (SafetensorsFile Shard, string StoredName) Find(string name)
     {
         this.GetTensor(name);
-        return _shardsByTensor[name];
+        return _stored[name];
     }
 }

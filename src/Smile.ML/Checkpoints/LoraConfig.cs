@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
@@ -16,6 +17,9 @@ internal sealed class LoraConfig
 
     // A pattern comes with the adapter; one that takes longer than this on a module's name is refused.
     private static readonly TimeSpan PatternTimeout = TimeSpan.FromSeconds(1);
+
+    // And all matches of a file together.
+    private static readonly TimeSpan PatternsTimeout = TimeSpan.FromSeconds(10);
 
     // Ways to initialise A and B that leave the base's weights alone.
     private static readonly string[] PlainInitialisations = ["gaussian", "eva", "orthogonal"];
@@ -46,6 +50,7 @@ internal sealed class LoraConfig
     private readonly List<(Regex Pattern, int Rank)> _ranks = [];
     private readonly List<(Regex Pattern, double Alpha)> _alphas = [];
     private readonly Func<string, bool>? _targets;
+    private long _matchingTicks;
 
     private LoraConfig(ModelConfig config)
     {
@@ -102,7 +107,7 @@ internal sealed class LoraConfig
     }
 
     /// <summary>Tells whether <c>target_modules</c> covers a module; true where the file doesn't tell.</summary>
-    public bool Targets(string module) => Guard(() => _targets?.Invoke(module) ?? true);
+    public bool Targets(string module) => _targets?.Invoke(module) ?? true;
 
     private static void RequireSupported(ModelConfig config)
     {
@@ -165,12 +170,12 @@ internal sealed class LoraConfig
 
             Regex pattern = Compile(key, $@"\A(?:{text})\z");
             TargetsAreComplete = NothingNarrowsTargets();
-            return pattern.IsMatch;
+            return module => IsMatch(pattern, module);
         }
 
         HashSet<string> names = [.. _config.GetStringList(key)];
         TargetsAreComplete = NothingNarrowsTargets();
-        return module => names.Contains(module) || names.Any(name => module.EndsWith("." + name, StringComparison.Ordinal));
+        return module => Endings(module).Any(names.Contains);
     }
 
     private bool NothingNarrowsTargets()
@@ -199,33 +204,48 @@ internal sealed class LoraConfig
         }
         catch (ArgumentException e)
         {
-            throw new SmileException($"{Location}: key '{key}': is not a regular expression that can be read here: {e.Message}", e);
+            throw new SmileException($"{Location}: key '{key}': is not a regular expression that can be read here: {ErrorText.Clip(e.Message)}", e);
+        }
+    }
+
+    /// <summary>A module's name and what follows each of its dots.</summary>
+    private static IEnumerable<string> Endings(string module)
+    {
+        yield return module;
+        for (int dot = module.IndexOf('.', StringComparison.Ordinal); dot >= 0; dot = module.IndexOf('.', dot + 1))
+        {
+            yield return module[(dot + 1)..];
         }
     }
 
     private T First<T>(List<(Regex Pattern, T Value)> patterns, string module, T otherwise)
-        => Guard(() =>
-        {
-            foreach ((Regex pattern, T value) in patterns)
-            {
-                if (pattern.IsMatch(module))
-                {
-                    return value;
-                }
-            }
-
-            return otherwise;
-        });
-
-    private T Guard<T>(Func<T> match)
     {
+        foreach ((Regex pattern, T value) in patterns)
+        {
+            if (IsMatch(pattern, module))
+            {
+                return value;
+            }
+        }
+
+        return otherwise;
+    }
+
+    private bool IsMatch(Regex pattern, string module)
+    {
+        long start = Stopwatch.GetTimestamp();
+        bool matches;
         try
         {
-            return match();
+            matches = pattern.IsMatch(module);
         }
         catch (RegexMatchTimeoutException e)
         {
             throw new SmileException($"{Location}: the pattern {ErrorText.Quote(e.Pattern)} takes too long on {ErrorText.Quote(e.Input)}.", e);
         }
+
+        return Interlocked.Add(ref _matchingTicks, Stopwatch.GetTimestamp() - start) < PatternsTimeout.TotalSeconds * Stopwatch.Frequency
+            ? matches
+            : throw new SmileException($"{Location}: matching its patterns takes longer than {PatternsTimeout.TotalSeconds} seconds; the last one is {ErrorText.Quote(pattern.ToString())}.");
     }
 }

@@ -216,7 +216,7 @@ public sealed class ModelConfig
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             // InvalidOperationException: a key with an escaped half of a surrogate pair.
-            throw new SmileException($"{location}: is not valid JSON: {e.Message}", e);
+            throw new SmileException($"{location}: is not valid JSON: {ErrorText.Clip(e.Message)}", e);
         }
 
         return root.ValueKind == JsonValueKind.Object

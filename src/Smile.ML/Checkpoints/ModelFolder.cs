@@ -3,6 +3,9 @@ namespace Smile.ML.Checkpoints;
 /// <summary>Gives the paths of a model folder's files, and keeps names and links that come with a model from leading elsewhere.</summary>
 internal sealed class ModelFolder
 {
+    // The longest that common file systems allow.
+    private const int MaxNameLength = 255;
+
     private readonly string[] _allowedRoots;
 
     private ModelFolder(string path, string[] allowedRoots)
@@ -40,7 +43,7 @@ internal sealed class ModelFolder
     /// <exception cref="SmileException">The name is not a plain file name, or leads out of the folder through links.</exception>
     public string PathOf(string fileName, string origin)
     {
-        if (fileName.Length == 0 || fileName is "." or ".." || fileName.AsSpan().ContainsAny("/\\:\0"))
+        if (fileName.Length is 0 or > MaxNameLength || fileName is "." or ".." || fileName.AsSpan().ContainsAny("/\\:\0"))
         {
             throw new SmileException($"{origin}: found the file name {ErrorText.Quote(fileName)}; expected the name of a file in the same folder.");
         }

@@ -78,8 +78,36 @@ internal sealed class PeftAdapter : IDisposable
         }
     }
 
+    /// <summary>Sees modules and parameters under other names. The file is the same: disposing either object closes it for both.</summary>
+    /// <param name="rename">Gets the name that a module or parameter has in the base model from its present one.</param>
+    /// <exception cref="SmileException">Two get the same name.</exception>
+    public PeftAdapter Rename(Func<string, string> rename)
+    {
+        var modules = new Dictionary<string, LoraModule>(StringComparer.Ordinal);
+        foreach (LoraModule module in Modules.Values)
+        {
+            Add(modules, rename(module.Name), module with { Name = rename(module.Name) });
+        }
+
+        var replacements = new Dictionary<string, TensorInfo>(StringComparer.Ordinal);
+        foreach ((string parameter, TensorInfo tensor) in Replacements)
+        {
+            Add(replacements, rename(parameter), tensor);
+        }
+
+        return new PeftAdapter(Location, Config, _file, modules, replacements);
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
+
+    private void Add<T>(Dictionary<string, T> byName, string name, T value)
+    {
+        if (!byName.TryAdd(name, value))
+        {
+            throw new SmileException($"{_file.Location}: found two changes of {ErrorText.Quote(name)} under different names; expected one adapter.");
+        }
+    }
 
     private static PeftAdapter Read(string folder, LoraConfig config, SafetensorsFile file)
     {
@@ -91,7 +119,7 @@ internal sealed class PeftAdapter : IDisposable
             (string module, string? part) = Split(file, tensor.Name);
             if (part is null ? !replacements.TryAdd(module, tensor) : !parts.TryAdd((module, part), tensor))
             {
-                throw new SmileException($"{file.Location}: tensor {ErrorText.Quote(tensor.Name)}: a second one for {module}; expected one adapter.");
+                throw new SmileException($"{file.Location}: tensor {ErrorText.Quote(tensor.Name)}: a second one for {ErrorText.Quote(module)}; expected one adapter.");
             }
         }
 

@@ -60,7 +60,7 @@ internal sealed class SafetensorsHeader
         }
         catch (JsonException e)
         {
-            throw new SmileException($"{path}: the header is not valid JSON: {e.Message}", e);
+            throw new SmileException($"{path}: the header is not valid JSON: {ErrorText.Clip(e.Message)}", e);
         }
 
         header.CheckLayout(dataLength);

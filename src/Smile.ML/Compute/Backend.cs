@@ -21,6 +21,11 @@ internal abstract class Backend : IDisposable
     /// <summary>Copies a matrix, row by row, to the host.</summary>
     public abstract void Download(Tensor source, Span<float> values);
 
+    /// <summary>Waits until all operations are done, where they may still be under way when their calls return: for measuring.</summary>
+    public virtual void Synchronize()
+    {
+    }
+
     /// <summary>Brings a weight into the form that <see cref="Multiply"/> takes.</summary>
     /// <param name="outputs">Output features: rows of the weight.</param>
     /// <param name="inputs">Input features: columns of the weight.</param>

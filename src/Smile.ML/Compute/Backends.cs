@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Reflection;
 using Smile.ML.Compute.Cpu;
 
 namespace Smile.ML.Compute;
@@ -9,6 +10,12 @@ internal static class Backends
     private static readonly ConcurrentDictionary<string, Func<ComputeOptions, Backend>> ByName = new(StringComparer.OrdinalIgnoreCase)
     {
         ["cpu"] = options => new CpuBackend(options.Threads),
+    };
+
+    /// <summary>Backends that register themselves when asked for, where their assembly is there: its public class with a method Register.</summary>
+    private static readonly Dictionary<string, (string Assembly, string Registration)> Discoverable = new(StringComparer.OrdinalIgnoreCase)
+    {
+        ["cuda"] = ("Smile.ML.Cuda", "Smile.ML.Cuda.SmileCuda"),
     };
 
     /// <summary>Adds a backend of another assembly.</summary>
@@ -23,9 +30,35 @@ internal static class Backends
             throw new SmileException($"Threads is {options.Threads}; expected 1 to 1024.");
         }
 
-        return ByName.TryGetValue(options.Device.Split(':')[0], out Func<ComputeOptions, Backend>? create)
+        string name = options.Device.Split(':')[0];
+        if (!ByName.ContainsKey(name))
+        {
+            Discover(name);
+        }
+
+        return ByName.TryGetValue(name, out Func<ComputeOptions, Backend>? create)
             ? create(options)
             : throw new SmileException(
                 $"Device is \"{options.Device}\"; available here: {string.Join(", ", ByName.Keys.Order(StringComparer.Ordinal))}.");
+    }
+
+    private static void Discover(string name)
+    {
+        if (!Discoverable.TryGetValue(name, out (string Assembly, string Registration) source))
+        {
+            return;
+        }
+
+        Assembly assembly;
+        try
+        {
+            assembly = Assembly.Load(source.Assembly);
+        }
+        catch (FileNotFoundException)
+        {
+            return;
+        }
+
+        assembly.GetType(source.Registration, throwOnError: true)!.GetMethod("Register", Type.EmptyTypes)!.Invoke(null, null);
     }
 }

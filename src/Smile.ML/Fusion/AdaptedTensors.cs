@@ -32,17 +32,28 @@ internal sealed class AdaptedTensors : ITensorSource
             }
         }
 
-        Tensors = pretrained.Tensors.ToDictionary(
+        var tensors = pretrained.Tensors.ToDictionary(
             pair => pair.Key,
             pair => IsChanged(pair.Key) ? pair.Value with { Type = TensorType.F32 } : pair.Value,
             StringComparer.Ordinal);
+        foreach ((string name, TensorInfo stored) in adapter.Replacements)
+        {
+            // The base may lack a head that was trained with the adapter, or have one of another shape.
+            ReplacesHead |= !tensors.TryGetValue(name, out TensorInfo? tensor) || !tensor.Shape.SequenceEqual(stored.Shape);
+            tensors[name] = new TensorInfo(name, TensorType.F32, stored.Shape);
+        }
+
+        Tensors = tensors;
     }
 
     public string Location => _adapter.Location;
 
     public IReadOnlyDictionary<string, TensorInfo> Tensors { get; }
 
-    /// <summary>Puts an adapter on its base, after checking that every tensor of it has its place there.</summary>
+    /// <summary>Gets a value indicating whether the adapter has a head that the base lacks, or has in another shape.</summary>
+    public bool ReplacesHead { get; }
+
+    /// <summary>Puts an adapter on its base, after checking that every tensor of it has its place there. Whole heads may be its own.</summary>
     /// <param name="adapter">The adapter; it must outlive the result.</param>
     /// <param name="pretrained">The base's parameters; they must outlive the result.</param>
     /// <param name="manifest">The base's layers.</param>
@@ -61,7 +72,7 @@ internal sealed class AdaptedTensors : ITensorSource
             Check(adapter, module, pretrained, manifest, layers, owner);
         }
 
-        foreach ((string name, TensorInfo found) in adapter.Replacements)
+        foreach ((string name, TensorInfo found) in adapter.Replacements.Where(replacement => manifest.Names.FindHead(replacement.Key) is null))
         {
             if (!pretrained.Tensors.TryGetValue(name, out TensorInfo? expected) || !expected.Type.IsFloatingPoint())
             {
@@ -183,7 +194,7 @@ internal sealed class AdaptedTensors : ITensorSource
         if (!adapter.Config.Targets(module.Name))
         {
             throw new SmileException(
-                $"{owner}: found tensor {module.A.Name}; expected only modules that target_modules in {adapter.Config.Location} covers.");
+                $"{owner}: found tensor {ErrorText.Clip(module.A.Name)}; expected only modules that target_modules in {adapter.Config.Location} covers.");
         }
     }
 
@@ -196,7 +207,7 @@ internal sealed class AdaptedTensors : ITensorSource
             if ((adapter.Modules.GetValueOrDefault(module)?.A ?? adapter.Replacements.GetValueOrDefault($"{module}.weight")) is { } found)
             {
                 throw new SmileException(
-                    $"{owner}: found tensor {found.Name}; expected none of {tied.Name} and {table}, which share one weight in this model. "
+                    $"{owner}: found tensor {ErrorText.Clip(found.Name)}; expected none of {tied.Name} and {table}, which share one weight in this model. "
                     + "Merge the adapter into its base and use the result as a full model.");
             }
         }
@@ -253,11 +264,11 @@ internal sealed class AdaptedTensors : ITensorSource
     }
 
     private static SmileException Misshapen(string owner, TensorInfo found, IEnumerable<long> expected, string parameter, ITensorSource pretrained)
-        => new($"{owner}: tensor {found.Name} is {found.Description}; expected [{string.Join(", ", expected)}], to fit {parameter}, "
+        => new($"{owner}: tensor {ErrorText.Clip(found.Name)} is {found.Description}; expected [{string.Join(", ", expected)}], to fit {parameter}, "
             + $"{pretrained.GetTensor(parameter).Description}, of {pretrained.Location}. Is it the adapter's base?");
 
     private static SmileException Misplaced(string owner, TensorInfo found, ITensorSource pretrained, string missing)
-        => new($"{owner}: found tensor {found.Name}, {found.Description}; expected only what {pretrained.Location} has a place for: "
+        => new($"{owner}: found tensor {ErrorText.Clip(found.Name)}, {found.Description}; expected only what {pretrained.Location} has a place for: "
             + $"it has no {missing}. Is it the adapter's base?");
 
     private bool IsChanged(string name) => _adapter.Replacements.ContainsKey(name) || _weights.ContainsKey(name) || _biases.ContainsKey(name);

@@ -27,7 +27,7 @@ internal sealed class AdapterExpert : Expert
 
     internal override ITensorSource Parameters => _merged.Value;
 
-    internal override void Check(HuggingFaceFolder pretrained, NetworkManifest manifest) => _ = _merged.Value;
+    internal override void Check(HuggingFaceFolder pretrained, NetworkManifest manifest, OwnHeads heads) => _ = _merged.Value;
 
     internal override WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer, WorkerPool? pool = null)
         => _merged.Value.ReadDelta(layer, pool);

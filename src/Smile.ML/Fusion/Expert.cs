@@ -16,6 +16,9 @@ public abstract class Expert : IDisposable
     /// <summary>Gets where it was read from.</summary>
     public abstract string Location { get; }
 
+    /// <summary>Gets its configuration; null where it has the pretrained model's.</summary>
+    internal virtual ModelConfig? Config => null;
+
     /// <summary>Gets all its parameters, as those of a whole fine-tuned model.</summary>
     internal abstract ITensorSource Parameters { get; }
 
@@ -27,8 +30,11 @@ public abstract class Expert : IDisposable
     }
 
     /// <summary>Checks names, shapes and types against the pretrained model without reading values.</summary>
+    /// <param name="pretrained">The pretrained model.</param>
+    /// <param name="manifest">Its layers.</param>
+    /// <param name="heads">The heads that may differ.</param>
     /// <exception cref="SmileException">Something differs; the message names the expert, the tensor, what was found and expected.</exception>
-    internal abstract void Check(HuggingFaceFolder pretrained, NetworkManifest manifest);
+    internal abstract void Check(HuggingFaceFolder pretrained, NetworkManifest manifest, OwnHeads heads);
 
     /// <summary>Gets what the expert added to a layer's weight.</summary>
     /// <param name="pretrained">The pretrained model's parameters.</param>

@@ -9,42 +9,45 @@ internal sealed class FullExpert(string name, HuggingFaceFolder folder) : Expert
 {
     public override string Location => folder.Location;
 
+    internal override ModelConfig? Config => folder.Config;
+
     internal override ITensorSource Parameters => folder;
 
-    internal override void Check(HuggingFaceFolder pretrained, NetworkManifest manifest)
+    internal override void Check(HuggingFaceFolder pretrained, NetworkManifest manifest, OwnHeads heads)
     {
         if (folder.Config.ModelType != pretrained.Config.ModelType)
         {
-            throw Differs($"model_type is \"{folder.Config.ModelType}\"", $"\"{pretrained.Config.ModelType}\", the pretrained model's");
+            throw Differs($"model_type is \"{ErrorText.Clip(folder.Config.ModelType)}\"", $"\"{ErrorText.Clip(pretrained.Config.ModelType)}\", the pretrained model's");
         }
 
         HashSet<string> biases = [.. manifest.LinearLayers.Select(layer => $"{layer.Name}.bias")];
-        foreach (TensorInfo expected in pretrained.Tensors.Values.Where(IsParameter))
+        foreach (TensorInfo expected in pretrained.Tensors.Values.Where(tensor => IsParameter(tensor) && !heads.Contains(tensor.Name)))
         {
             // A linear layer without its bias counts as one whose bias is 0.
             if (!folder.Tensors.TryGetValue(expected.Name, out TensorInfo? found))
             {
                 if (!biases.Contains(expected.Name))
                 {
-                    throw Differs($"tensor {expected.Name} is missing", $"{expected.Description}, as in {pretrained.Location}");
+                    throw Differs($"tensor {ErrorText.Clip(expected.Name)} is missing", $"{expected.Description}, as in {pretrained.Location}");
                 }
             }
             else if (found.Type != expected.Type || !found.Shape.SequenceEqual(expected.Shape))
             {
-                throw Differs($"tensor {expected.Name} is {found.Description}", $"{expected.Description}, as in {pretrained.Location}");
+                throw Differs($"tensor {ErrorText.Clip(expected.Name)} is {found.Description}", $"{expected.Description}, as in {pretrained.Location}");
             }
         }
 
-        foreach (LinearLayerInfo layer in manifest.LinearLayers.Where(layer => folder.Tensors.ContainsKey($"{layer.Name}.bias")))
+        foreach (LinearLayerInfo layer in manifest.LinearLayers.Where(
+            layer => !heads.Contains(layer.Name) && folder.Tensors.ContainsKey($"{layer.Name}.bias")))
         {
             folder.Require($"{layer.Name}.bias", layer.Outputs);
         }
 
-        foreach (TensorInfo found in folder.Tensors.Values.Where(IsParameter))
+        foreach (TensorInfo found in folder.Tensors.Values.Where(tensor => IsParameter(tensor) && !heads.Contains(tensor.Name)))
         {
             if (!pretrained.Tensors.ContainsKey(found.Name) && !biases.Contains(found.Name))
             {
-                throw Differs($"tensor {found.Name}, {found.Description}, is not in the pretrained model", $"only tensors of {pretrained.Location}");
+                throw Differs($"tensor {ErrorText.Clip(found.Name)}, {found.Description}, is not in the pretrained model", $"only tensors of {pretrained.Location}");
             }
         }
     }

@@ -12,7 +12,7 @@ public enum FusionCompatibility
     /// <summary>
     /// FusionBench's: a delta whose elements are all within 1e-8 counts as zero, and such an expert's router subspace is spanned by the
     /// first unit vectors (what LAPACK returns for a zero matrix); ranks end at the smaller dimension; a layer with zero deltas only
-    /// keeps the pretrained bias.
+    /// keeps the pretrained bias. The folder then has FusionBench's tensor names and shapes throughout.
     /// </summary>
     FusionBench,
 }

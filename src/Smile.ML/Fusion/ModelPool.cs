@@ -1,9 +1,15 @@
+using System.Text.Json.Nodes;
 using Smile.ML.Checkpoints;
 using Smile.ML.Networks;
 
 namespace Smile.ML.Fusion;
 
 /// <summary>A pretrained model and the models fine-tuned from it. Weights stay in their files until they are asked for.</summary>
+/// <remarks>
+/// The models may be saved by different classes of Hugging Face's library. Experts' tensors are named as in the pretrained model, with or
+/// without the backbone's prefix (<c>bert.</c>); tensors that the network never reads (heads of masked language models, rotary
+/// frequencies) count as absent; and a model may lack a head that others have, or have it in another shape.
+/// </remarks>
 public sealed class ModelPool : IDisposable
 {
     /// <summary>The name of the pretrained model's folder in a pool folder.</summary>
@@ -86,22 +92,26 @@ public sealed class ModelPool : IDisposable
     }
 
     /// <summary>Checks every model of the pool against the pretrained one, reading no values.</summary>
-    /// <returns>The pretrained model's layers.</returns>
+    /// <returns>The layers of the pretrained model, in which the heads that the models don't have in common are each expert's own.</returns>
     /// <exception cref="SmileException">The architecture is unsupported, or an expert doesn't fit.</exception>
     internal NetworkManifest Check()
     {
-        if (Architectures.IsFused(Pretrained.Config))
-        {
-            throw new SmileException($"{Pretrained.Location}: the pretrained model is itself a fused one ({Pretrained.Config.ModelType}).");
-        }
-
-        NetworkManifest manifest = NetworkManifest.Read(Pretrained.Config, Pretrained);
+        NetworkManifest pretrained = ReadPretrained();
+        OwnHeads heads = FindOwnHeads(pretrained.Names);
         foreach (Expert expert in Experts)
         {
-            expert.Check(Pretrained, manifest);
+            expert.Check(Pretrained, pretrained, heads);
         }
 
-        return manifest;
+        return WithOwnHeads(pretrained, heads);
+    }
+
+    /// <summary>Reads what <see cref="Check"/> returns without checking the experts' other parameters.</summary>
+    /// <exception cref="SmileException">The architecture is unsupported, or config and tensors don't fit together.</exception>
+    internal NetworkManifest ReadManifest()
+    {
+        NetworkManifest pretrained = ReadPretrained();
+        return WithOwnHeads(pretrained, FindOwnHeads(pretrained.Names));
     }
 
     /// <summary>Refuses an output folder whose replacement would take a model of the pool with it.</summary>
@@ -116,6 +126,57 @@ public sealed class ModelPool : IDisposable
                 throw new SmileException($"{outputFolder}: writing there would replace {model}, a model that is read; choose another output.");
             }
         }
+    }
+
+    /// <summary>Tells whether an expert has all weights of a head that the pretrained model has, in the same shapes, and no others.</summary>
+    private static bool HasSameHead(IReadOnlyList<TensorInfo> pretrained, IReadOnlyList<TensorInfo> expert)
+    {
+        // A linear layer without its bias counts as one whose bias is 0.
+        IEnumerable<TensorInfo> required = pretrained.Where(tensor => !tensor.Name.EndsWith(".bias", StringComparison.Ordinal));
+        return required.All(tensor => expert.Any(own => own.Name == tensor.Name))
+            && expert.All(own => pretrained.Any(tensor => tensor.Name == own.Name && tensor.Shape.SequenceEqual(own.Shape)));
+    }
+
+    private NetworkManifest ReadPretrained()
+        => Architectures.IsFused(Pretrained.Config)
+            ? throw new SmileException($"{Pretrained.Location}: the pretrained model is itself a fused one ({Pretrained.Config.ModelType}).")
+            : NetworkManifest.Read(Pretrained.Config, Pretrained);
+
+    /// <summary>Finds the heads that not all models have in one shape.</summary>
+    private OwnHeads FindOwnHeads(CheckpointNames names)
+    {
+        ILookup<string?, TensorInfo> pretrained = Pretrained.Tensors.Values.ToLookup(tensor => names.FindHead(tensor.Name));
+        ILookup<string?, TensorInfo>[] experts =
+            [.. Experts.Select(expert => expert.Parameters.Tensors.Values.ToLookup(tensor => names.FindHead(tensor.Name)))];
+        var modules = new Dictionary<string, IReadOnlyList<string>>();
+        foreach (string head in experts.Prepend(pretrained).SelectMany(model => model.Select(group => group.Key)).OfType<string>().Distinct())
+        {
+            TensorInfo[] common = [.. pretrained[head]];
+            if (common.Length == 0 || !experts.All(expert => HasSameHead(common, [.. expert[head]])))
+            {
+                modules.Add(head, [.. Experts.Where((_, e) => experts[e].Contains(head)).Select(expert => expert.Name)]);
+            }
+        }
+
+        return new OwnHeads(modules);
+    }
+
+    private NetworkManifest WithOwnHeads(NetworkManifest pretrained, OwnHeads heads)
+    {
+        if (heads.Modules.Count == 0)
+        {
+            return pretrained;
+        }
+
+        var labels = new JsonObject(Experts
+            .Where(expert => expert.Config is not null && heads.Experts.Contains(expert.Name))
+            .Select(expert => KeyValuePair.Create(expert.Name, (JsonNode?)expert.Config!.GetLabels())));
+        ModelConfig config = Pretrained.Config.With(
+        [
+            KeyValuePair.Create(OwnHeads.ConfigKey, (JsonNode?)heads.ToJson()),
+            KeyValuePair.Create(OwnHeads.LabelsKey, (JsonNode?)labels),
+        ]);
+        return NetworkManifest.Read(config, new PoolTensors(Pretrained, Experts, heads));
     }
 
     private static string RealPath(string folder)
@@ -133,6 +194,11 @@ public sealed class ModelPool : IDisposable
         {
             HuggingFaceFolder folder = HuggingFaceFolder.Open(pretrained);
             opened.Add(folder);
+
+            // An unknown architecture is refused by the check; until then its names are taken as they are.
+            CheckpointNames names = Architectures.TryFind(folder.Config)?.Names ?? CheckpointNames.Uniform;
+            folder = folder.Rename(name => names.IsUnused(name) ? null : name);
+            Func<string, string> rename = names.NamesAsIn(folder);
             var models = new List<Expert>();
             foreach ((string name, string path) in experts)
             {
@@ -141,10 +207,18 @@ public sealed class ModelPool : IDisposable
                     throw new SmileException($"Two experts are named {name}: {models.Find(other => other.Name == name)!.Location} and {path}.");
                 }
 
-                models.Add(PeftAdapter.IsAdapter(path)
-                    ? new AdapterExpert(name, PeftAdapter.Open(path), folder)
-                    : new FullExpert(name, HuggingFaceFolder.Open(path)));
-                opened.Add(models[^1]);
+                if (PeftAdapter.IsAdapter(path))
+                {
+                    PeftAdapter adapter = PeftAdapter.Open(path);
+                    opened.Add(adapter);
+                    models.Add(new AdapterExpert(name, adapter.Rename(rename), folder));
+                }
+                else
+                {
+                    HuggingFaceFolder model = HuggingFaceFolder.Open(path);
+                    opened.Add(model);
+                    models.Add(new FullExpert(name, model.Rename(parameter => names.IsUnused(parameter) ? null : rename(parameter))));
+                }
             }
 
             return models.Count > 0

@@ -12,7 +12,7 @@ namespace Smile.ML.Fusion;
 /// <summary>
 /// SMILE: zero-shot sparse mixture of low-rank experts (arXiv 2408.10174). Every linear layer W_0 becomes a routed one: expert e is the
 /// rank-k truncation of D_e = W_e - W_0 = U_e S_e V_e^T, its router rows are the first k_gate rows of V_e^T. Layers are read, fused and
-/// written one by one; the inputs are never changed.
+/// written one by one; the inputs are never changed. Heads that the models don't have in common stay each expert's own.
 /// </summary>
 public sealed class SmileFusion
 {
@@ -57,6 +57,7 @@ public sealed class SmileFusion
         pool.RequireOutside(outputFolder);
         var keep = new LayerPatterns(_options.Keep, manifest);
 
+        using IDisposable recycling = RecycledMemory.Keep();
         using var threads = new WorkerPool(_options.Threads ?? Environment.ProcessorCount);
         using CheckpointWriter writer = CheckpointWriter.Create(outputFolder, LargestOutput(pool, manifest), overwrite);
         var output = new FusedTensorWriter(writer, _options.Precision);
@@ -82,7 +83,7 @@ public sealed class SmileFusion
         }
 
         WriteShared(pool, manifest, kept.ContainsKey, output, cancellation);
-        writer.SetConfig(FusedConfig(pool));
+        writer.SetConfig(FusedConfig(pool, manifest));
         cancellation.ThrowIfCancellationRequested();
         writer.Commit();
         return new FusionReport
@@ -90,6 +91,7 @@ public sealed class SmileFusion
             Experts = [.. pool.Experts.Select(expert => expert.Name)],
             Upscaled = upscaled,
             Kept = kept,
+            TaskHeads = manifest.OwnHeads.Modules,
             PretrainedParameters = pool.Pretrained.Tensors.Values.Where(t => t.Type.IsFloatingPoint()).Sum(t => t.ElementCount),
             FusedParameters = output.Parameters,
             Elapsed = Stopwatch.GetElapsedTime(start),
@@ -144,11 +146,18 @@ public sealed class SmileFusion
     }
 
     /// <summary>How many experts of a layer to work on at once, within the memory limit.</summary>
-    /// <exception cref="SmileException">The limit doesn't suffice for one.</exception>
+    /// <exception cref="SmileException">The limit doesn't suffice for one, or a result is too large for an array.</exception>
     private int AtOnce(ModelPool pool, LinearLayerInfo layer, int threads)
     {
         long weight = (long)layer.Outputs * layer.Inputs * sizeof(float);
-        (int rank, _) = Ranks(layer);
+        (int rank, int routerRank) = Ranks(layer);
+        Int128 largest = Int128.Max((Int128)pool.Experts.Count * routerRank * layer.Inputs, (Int128)rank * Math.Max(layer.Outputs, layer.Inputs));
+        if (largest > Array.MaxLength)
+        {
+            throw new SmileException(
+                $"{layer.Name} [{layer.Outputs}, {layer.Inputs}] with {pool.Experts.Count} experts of rank {rank} makes a tensor of {largest} values; expected at most {Array.MaxLength}. Choose lower ranks, or keep the layer.");
+        }
+
 
         // All experts' singular vectors stay until the layer is written; a dense expert's delta is formed again then.
         long results = (pool.Experts.Count + 1L) * rank * ((long)layer.Outputs + layer.Inputs) * sizeof(float);
@@ -211,12 +220,30 @@ public sealed class SmileFusion
                     output.Write(names.Svh(e), [expert.Rank, layer.Inputs], expert.Svh());
                 }
             }
+            else if (FollowsFusionBench)
+            {
+                WriteZeroExpert(names, e, layer, output);
+            }
 
             if (biases[e] is { } bias)
             {
                 output.Write(names.Bias(e), [layer.Outputs], bias);
             }
         }
+    }
+
+    /// <summary>FusionBench's layout has every expert's tensors, also those of one that left the weight alone.</summary>
+    private void WriteZeroExpert(RoutedLayerNames names, int expert, LinearLayerInfo layer, FusedTensorWriter output)
+    {
+        if (_options.ExpertRank is not { } rank)
+        {
+            output.Write(names.DenseWeight(expert), [layer.Outputs, layer.Inputs], new float[(long)layer.Outputs * layer.Inputs]);
+            return;
+        }
+
+        rank = Math.Min(rank, Math.Min(layer.Outputs, layer.Inputs));
+        output.Write(names.U(expert), [layer.Outputs, rank], new float[(long)layer.Outputs * rank]);
+        output.Write(names.Svh(expert), [rank, layer.Inputs], new float[(long)rank * layer.Inputs]);
     }
 
     /// <summary>Stacks the experts' router rows. Rows beyond an expert's rank are zero: they add nothing to its logit.</summary>
@@ -252,16 +279,16 @@ public sealed class SmileFusion
         HashSet<string> kept = [.. Names(manifest.LinearLayers.Where(layer => isKept(layer.Name)))];
         HashSet<string> parents = [.. pool.Pretrained.Tensors.Keys.Select(Module).SelectMany(Ancestors)];
         using ITensorSource average = new SimpleAverage().Merge(pool, manifest, _options.Threads, cancellation);
-        foreach (TensorInfo tensor in pool.Pretrained.Tensors.Values.Where(tensor => !left.Contains(tensor.Name)))
+        foreach (TensorInfo tensor in manifest.Source.Tensors.Values.Where(tensor => !left.Contains(tensor.Name)))
         {
             cancellation.ThrowIfCancellationRequested();
-            bool averaged = tensor.Type.IsFloatingPoint() && !kept.Contains(tensor.Name) && _options.Shared switch
+            bool averaged = tensor.Type.IsFloatingPoint() && !kept.Contains(tensor.Name) && !OwnHeads.IsOwn(tensor.Name) && _options.Shared switch
             {
                 SharedParameters.Average => true,
                 SharedParameters.AverageLeaves => !parents.Contains(Module(tensor.Name)),
                 _ => false,
             };
-            output.Copy(averaged ? average : pool.Pretrained, tensor.Name, tensor.Name);
+            output.Copy(averaged ? average : manifest.Source, tensor.Name, tensor.Name);
             if (averaged)
             {
                 // The table moves away from the layer that is tied to it and stays: they part.
@@ -300,15 +327,15 @@ public sealed class SmileFusion
             }
         }
 
-        foreach (TensorInfo tensor in pool.Pretrained.Tensors.Values)
+        foreach (TensorInfo tensor in manifest.Source.Tensors.Values)
         {
             yield return tensor with { Type = tensor.Type.IsFloatingPoint() ? TensorType.F32 : tensor.Type };
         }
     }
 
-    private ModelConfig FusedConfig(ModelPool pool)
+    private ModelConfig FusedConfig(ModelPool pool, NetworkManifest manifest)
     {
-        ModelConfig config = pool.Pretrained.Config;
+        ModelConfig config = manifest.Config;
         var changes = new Dictionary<string, JsonNode?>
         {
             ["model_type"] = Architectures.FusedPrefix + config.ModelType,

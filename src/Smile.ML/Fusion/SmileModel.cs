@@ -68,9 +68,12 @@ public sealed class SmileModel : IDisposable
             throw new SmileException($"{baseFolder}: is a fused model ({source.Config.ModelType}); expected the plain one that the adapter was trained on.");
         }
 
+        NetworkManifest manifest = NetworkManifest.Read(source.Config, source);
         using PeftAdapter adapter = PeftAdapter.Open(folder);
-        var merged = AdaptedTensors.Merge(adapter, source, NetworkManifest.Read(source.Config, source), $"Adapter {folder}");
-        return Load(source.Config, merged, options);
+        var merged = AdaptedTensors.Merge(adapter.Rename(manifest.Names.NamesAsIn(source)), source, manifest, $"Adapter {folder}");
+
+        // The base's configuration counts the classes of the base's head.
+        return Load(merged.ReplacesHead ? source.Config.WithoutLabels() : source.Config, merged, options);
     }
 
     /// <summary>Loads a model from a configuration and its weights.</summary>
@@ -193,6 +196,26 @@ public sealed class SmileModel : IDisposable
             {
                 yield return token;
             }
+        }
+    }
+
+    /// <summary>Runs a batch for what happens inside.</summary>
+    /// <exception cref="SmileException">An input is missing or of another shape or type.</exception>
+    /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
+    internal void Observe(
+        IReadOnlyDictionary<string, HostTensor> inputs, IActivationObserver activations, CancellationToken cancellation = default)
+    {
+        Check(inputs);
+        _lifetime.EnterReadLock();
+        try
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _network.Forward(
+                new ForwardPass(_backend, Cancellation: cancellation) { Activations = activations }, inputs, new HashSet<string> { Outputs[0].Name });
+        }
+        finally
+        {
+            _lifetime.ExitReadLock();
         }
     }
 

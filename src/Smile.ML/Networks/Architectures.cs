@@ -29,11 +29,15 @@ internal static class Architectures
     /// <summary>Finds the architecture that a config asks for; a fused model's is its base's.</summary>
     /// <exception cref="SmileException">No architecture is registered for the config's <c>model_type</c>.</exception>
     public static IArchitecture Find(ModelConfig config)
+        => TryFind(config)
+            ?? throw new SmileException(
+                $"{config.Location}: model_type is \"{ErrorText.Clip(BaseType(config))}\"; supported: {string.Join(", ", All.SelectMany(a => a.ModelTypes).Order(StringComparer.Ordinal))}.");
+
+    /// <summary>Finds the architecture that a config asks for; null where none is registered.</summary>
+    public static IArchitecture? TryFind(ModelConfig config)
     {
         string type = BaseType(config);
-        return All.FirstOrDefault(architecture => architecture.ModelTypes.Contains(type))
-            ?? throw new SmileException(
-                $"{config.Location}: model_type is \"{type}\"; supported: {string.Join(", ", All.SelectMany(a => a.ModelTypes).Order(StringComparer.Ordinal))}.");
+        return All.FirstOrDefault(architecture => architecture.ModelTypes.Contains(type));
     }
 
     /// <summary>Gets the <c>model_type</c> without the mark of a fused model.</summary>

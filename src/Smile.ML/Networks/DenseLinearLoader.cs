@@ -6,6 +6,9 @@ namespace Smile.ML.Networks;
 /// <summary>Loads plain layers: <c>name.weight</c> and, where there is one, <c>name.bias</c>.</summary>
 internal sealed class DenseLinearLoader(ITensorSource source, Backend backend) : ILinearLoader
 {
+    // Far beyond any layer, and small enough that kernels can count the values of a few rows in 32 bits.
+    private const int MaxFeatures = 1 << 26;
+
     public LinearLayerInfo? Find(string name) => Find(source, name);
 
     public Linear Load(LinearLayerInfo layer, ICollection<IDisposable> owner)
@@ -24,10 +27,10 @@ internal sealed class DenseLinearLoader(ITensorSource source, Backend backend) :
             return null;
         }
 
-        if (weight.Shape.Count != 2 || weight.Shape.Any(dimension => dimension is < 1 or > int.MaxValue) || !weight.Type.IsFloatingPoint())
+        if (weight.Shape.Count != 2 || weight.Shape.Any(dimension => dimension is < 1 or > MaxFeatures) || !weight.Type.IsFloatingPoint())
         {
             throw new SmileException(
-                $"{source.Location}: tensor {weight.Name} is {weight.Description}; expected a floating-point matrix [outputs, inputs].");
+                $"{source.Location}: tensor {weight.Name} is {weight.Description}; expected a floating-point matrix [outputs, inputs] of at most {MaxFeatures} each.");
         }
 
         return new LinearLayerInfo(name, (int)weight.Shape[0], (int)weight.Shape[1], source.Tensors.ContainsKey($"{name}.bias"));

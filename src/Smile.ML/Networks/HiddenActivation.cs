@@ -31,5 +31,5 @@ internal static class HiddenActivation
         => ByName.TryGetValue(name, out Activation activation)
             ? activation
             : throw new SmileException(
-                $"{config.Location}: {key} asks for \"{name}\"; supported: {string.Join(", ", ByName.Keys.Order(StringComparer.Ordinal))}.");
+                $"{config.Location}: {key} asks for \"{ErrorText.Clip(name)}\"; supported: {string.Join(", ", ByName.Keys.Order(StringComparer.Ordinal))}.");
 }

@@ -6,6 +6,9 @@ internal interface IArchitecture
     /// <summary>Gets the <c>model_type</c>s that it builds.</summary>
     IReadOnlyList<string> ModelTypes { get; }
 
+    /// <summary>Gets how its checkpoints differ in the names of their tensors.</summary>
+    CheckpointNames Names => CheckpointNames.Uniform;
+
     /// <summary>
     /// Builds the network from named modules. The same code declares a checkpoint's linear layers (with a builder that only records)
     /// and loads them (with a builder that reads weights).

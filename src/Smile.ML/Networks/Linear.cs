@@ -41,6 +41,7 @@ internal abstract class Linear
         foreach (Linear layer in layers)
         {
             count += layer.ProductCount;
+            pass.Activations?.OnLinearInput(pass.Backend, layer.Name, input);
         }
 
         var fewProducts = default(FewProducts);

@@ -9,6 +9,25 @@ internal abstract class ModuleBuilder(ModelConfig config)
     /// <summary>Gets the model's configuration.</summary>
     public ModelConfig Config => config;
 
+    /// <summary>Gets which heads are experts' own.</summary>
+    public OwnHeads OwnHeads { get; } = OwnHeads.Read(config);
+
+    /// <summary>Gets, for each expert with heads of its own, what gives their modules.</summary>
+    public IEnumerable<(string Expert, ModuleBuilder Heads)> Experts
+        => OwnHeads.Experts.Select(expert => (expert, (ModuleBuilder)new OwnHeadBuilder(this, expert)));
+
+    /// <summary>
+    /// Tells whether there is a head to build: its weights are there, or <c>architectures</c> names a class of its kind
+    /// (<c>ForSequenceClassification</c>, say), so that a head lost from the file is missed. A head that is the experts' own is there
+    /// for the experts that have it, and not for the model.
+    /// </summary>
+    /// <param name="layer">One of the head's layers.</param>
+    /// <param name="kind">The end of the names of the classes that have such a head; null where no class promises it.</param>
+    public virtual bool HasHead(string layer, string? kind = null)
+        => !OwnHeads.Contains(layer)
+            && (FindLinear(layer) is not null
+                || (kind is not null && Config.GetStringList("architectures", []).Any(name => name.EndsWith(kind, StringComparison.Ordinal))));
+
     /// <summary>Looks a linear layer up whose sizes only the checkpoint knows.</summary>
     /// <returns>Its sizes, or null where the checkpoint has no such layer.</returns>
     public abstract LinearLayerInfo? FindLinear(string name);

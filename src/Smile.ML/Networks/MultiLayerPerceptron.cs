@@ -25,6 +25,8 @@ internal sealed class MultiLayerPerceptron(IReadOnlyList<Linear> layers, int inp
             {
                 pass.Backend.Activate(hidden, activation);
             }
+
+            pass.Activations?.OnBlockOutput(pass.Backend, hidden, hidden.Rows);
         }
 
         using (hidden)

@@ -10,11 +10,17 @@ internal sealed class NetworkManifest : ModuleBuilder
     private readonly List<LinearLayerInfo> _linearLayers = [];
     private readonly List<string> _parameters = [];
 
-    private NetworkManifest(ModelConfig config, ITensorSource source)
+    private NetworkManifest(ModelConfig config, ITensorSource source, CheckpointNames names)
         : base(config)
-        => _source = source;
+        => (_source, Names) = (source, names);
 
-    /// <summary>Gets the linear layers in the order in which the network builds them.</summary>
+    /// <summary>Gets how checkpoints of the architecture differ in their names.</summary>
+    public CheckpointNames Names { get; }
+
+    /// <summary>Gets the tensors that the network is built from.</summary>
+    public ITensorSource Source => _source;
+
+    /// <summary>Gets the linear layers in the order in which the network builds them, those of experts' own heads left out.</summary>
     public IReadOnlyList<LinearLayerInfo> LinearLayers => _linearLayers;
 
     /// <summary>Gets the names of the other parameters.</summary>
@@ -30,8 +36,9 @@ internal sealed class NetworkManifest : ModuleBuilder
     /// <exception cref="SmileException">The architecture is unknown, or config and tensors don't fit together.</exception>
     public static NetworkManifest Read(ModelConfig config, ITensorSource source)
     {
-        var manifest = new NetworkManifest(config, source);
-        Network network = Architectures.Find(config).Build(manifest);
+        IArchitecture architecture = Architectures.Find(config);
+        var manifest = new NetworkManifest(config, source, architecture.Names);
+        Network network = architecture.Build(manifest);
         (manifest.Inputs, manifest.Outputs) = (network.Inputs, network.Outputs);
         return manifest;
     }
@@ -41,7 +48,12 @@ internal sealed class NetworkManifest : ModuleBuilder
     public override Linear Linear(string name, int outputs, int inputs, bool bias)
     {
         LinearLayerInfo layer = FindLinear(name) ?? throw LinearLayerInfoExtensions.Missing(_source, name, outputs, inputs);
-        _linearLayers.Add(layer.Check(_source, outputs, inputs, bias));
+        layer.Check(_source, outputs, inputs, bias);
+        if (!OwnHeads.IsOwn(name))
+        {
+            _linearLayers.Add(layer);
+        }
+
         if (bias)
         {
             _source.Require($"{name}.bias", outputs);

@@ -161,6 +161,6 @@ public sealed class TaskHead
 
         return labels?.Length == classes && Array.TrueForAll(labels, label => !string.IsNullOrEmpty(label))
             ? labels
-            : throw new SmileException($"{file.Location}: metadata labels is {json}; expected a JSON array of {classes} strings.");
+            : throw new SmileException($"{file.Location}: metadata labels is {ErrorText.Clip(json)}; expected a JSON array of {classes} strings.");
     }
 }

@@ -13,7 +13,6 @@ internal sealed class BatchingCursor : DataViewRowCursor
     private readonly DataViewRowCursor _source;
     private readonly bool[] _active;
     private readonly ScoringBlock _block;
-    private readonly ValueGetter<VBuffer<float>> _getInput;
     private readonly BufferedColumn?[] _passedThrough;
     private readonly Delegate?[] _added;
     private readonly BufferedColumn<DataViewRowId> _ids;
@@ -26,8 +25,7 @@ internal sealed class BatchingCursor : DataViewRowCursor
     public BatchingCursor(SmileRowMapper mapper, DataViewRowCursor source, bool[] active)
     {
         (_mapper, _source, _active) = (mapper, source, active);
-        _block = new ScoringBlock(mapper.Transformer);
-        _getInput = source.GetGetter<VBuffer<float>>(mapper.InputColumn);
+        _block = new ScoringBlock(mapper.Transformer, source, mapper.InputColumns);
         _ids = new BufferedColumn<DataViewRowId>(
             source.GetIdGetter(), (ref DataViewRowId held, ref DataViewRowId value) => value = held, CurrentRow);
         _passedThrough = [.. mapper.InputSchema.Select(column => active[column.Index] ? BufferedColumn.Create(source, column, CurrentRow) : null)];
@@ -99,7 +97,7 @@ internal sealed class BatchingCursor : DataViewRowCursor
 
             _ids.Fetch(row);
             _batches.Add(_source.Batch);
-            _block.Add(_getInput);
+            _block.Add();
         }
 
         _nextBlockSize = Math.Min(2 * _nextBlockSize, _mapper.Transformer.BatchSize);

@@ -1,55 +1,52 @@
-using Smile.ML.Networks;
-
 namespace Smile.ML;
 
-/// <summary>What a task head makes of a block of embeddings: the classes' probabilities and the likeliest class, computed when asked for.</summary>
-internal sealed class ClassificationScores(TaskHead head)
+/// <summary>What a classifier makes of a row of the network's output: probabilities and the likeliest class, computed when asked for.</summary>
+internal sealed class ClassificationScores(ClassifierColumns classifier)
 {
     private float[] _probabilities = [];
-    private uint[] _labels = [];
-    private bool _computed;
+    private uint _label;
+    private int _row = -1;
 
     /// <summary>Forgets the block.</summary>
-    public void Clear() => _computed = false;
+    public void Clear() => _row = -1;
 
     /// <summary>Gets the probabilities of a row's classes, the softmax of the logits.</summary>
-    public ReadOnlySpan<float> Probabilities(ReadOnlySpan<float> embeddings, int row)
+    public ReadOnlySpan<float> Probabilities(ReadOnlySpan<float> output, int row)
     {
-        Compute(embeddings);
-        int classes = head.ClassNames.Count;
-        return _probabilities.AsSpan(row * classes, classes);
+        Compute(output, row);
+        return _probabilities;
     }
 
     /// <summary>Gets a row's likeliest class, counted from 1; 0, ML.NET's missing key, where the scores are not numbers.</summary>
-    public uint Label(ReadOnlySpan<float> embeddings, int row)
+    public uint Label(ReadOnlySpan<float> output, int row)
     {
-        Compute(embeddings);
-        return _labels[row];
+        Compute(output, row);
+        return _label;
     }
 
-    private void Compute(ReadOnlySpan<float> embeddings)
+    private void Compute(ReadOnlySpan<float> output, int row)
     {
-        if (_computed)
+        if (row == _row)
         {
             return;
         }
 
-        int classes = head.ClassNames.Count;
-        int rows = embeddings.Length / head.EmbeddingSize;
-        if (_labels.Length < rows)
+        if (_probabilities.Length == 0)
         {
-            _labels = new uint[rows];
-            _probabilities = new float[rows * classes];
+            _probabilities = new float[classifier.ClassNames.Count];
         }
 
-        for (int row = 0; row < rows; row++)
+        if (classifier.Head is { } head)
         {
-            Span<float> scores = _probabilities.AsSpan(row * classes, classes);
-            head.Score(embeddings.Slice(row * head.EmbeddingSize, head.EmbeddingSize), scores);
-            _labels[row] = Softmax(scores);
+            head.Score(output, _probabilities);
+        }
+        else
+        {
+            output.CopyTo(_probabilities);
         }
 
-        _computed = true;
+        _label = Softmax(_probabilities);
+        _row = row;
     }
 
     /// <summary>Turns logits into probabilities, p_c = exp(l_c - max l) / sum, and returns the first largest, counted from 1.</summary>

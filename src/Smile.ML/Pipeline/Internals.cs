@@ -14,6 +14,7 @@ internal static class Internals
 {
     private const string Core = ", Microsoft.ML.Core";
     private const string LoadContextType = "Microsoft.ML.ModelLoadContext" + Core;
+    private const string EnvironmentType = "Microsoft.ML.Runtime.IHostEnvironmentInternal" + Core;
     private const string ContractsType = "Microsoft.ML.Runtime.Contracts" + Core;
 
     /// <summary>Makes a column of a schema promise.</summary>
@@ -30,6 +31,14 @@ internal static class Internals
     /// <summary>Ends the work when the MLContext was cancelled.</summary>
     /// <exception cref="OperationCanceledException">It was.</exception>
     public static void CheckAlive(IHostEnvironment environment) => CheckAlive(null, environment);
+
+    /// <summary>Gets the GPU that a context is to use; null for none.</summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_GpuDeviceId")]
+    public static extern int? GpuDeviceId([UnsafeAccessorType(EnvironmentType)] object environment);
+
+    /// <summary>Tells whether a context may use the CPU where its GPU can't be.</summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_FallbackToCpu")]
+    public static extern bool FallbackToCpu([UnsafeAccessorType(EnvironmentType)] object environment);
 
     /// <summary>Writes the header by which ML.NET finds the loader of a saved model.</summary>
     /// <param name="context">The model being saved.</param>

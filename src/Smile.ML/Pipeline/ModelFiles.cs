@@ -17,8 +17,9 @@ internal sealed class ModelFiles : IDisposable
 
     private ModelFiles(ScratchFolder? scratch) => _scratch = scratch;
 
-    /// <summary>Gets the files' names and lengths in bytes.</summary>
-    public IEnumerable<(string Name, long Length)> Entries => _files.Select(file => (file.Name, RandomAccess.GetLength(file.Handle)));
+    /// <summary>Gets what the files are.</summary>
+    /// <exception cref="ObjectDisposedException">The files are closed.</exception>
+    public IEnumerable<SavedFile> Entries => _files.Select(file => SavedFile.Of(file.Name, file.Handle));
 
     /// <summary>Opens the files of a model.</summary>
     /// <param name="folder">The model's folder.</param>

@@ -1,27 +1,41 @@
+using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Smile.ML.Checkpoints;
 
 namespace Smile.ML;
 
 /// <summary>
-/// Rows that one cursor scores together. The network runs at the first request for any of its columns, once for all of them; a head
+/// Rows that one cursor scores together. The network runs at the first request for any of its columns, once for all of them; a classifier
 /// computes at the first request for one of its own.
 /// </summary>
+/// <remarks>
+/// Rows of tokens run together where their lengths round up to the same multiple of <see cref="LengthStep"/>, padded on the right and
+/// masked there: a masked key adds exactly nothing, so that a row's bits are those it has alone. Rows of a network without a mask, or
+/// with inputs besides the tokens' own, run together where they have the same lengths.
+/// </remarks>
 internal sealed class ScoringBlock
 {
+    /// <summary>Padding costs time; rows that differ by less than this many tokens are worth running at once.</summary>
+    private const int LengthStep = 16;
+
     private readonly SmileTransformer _transformer;
     private readonly SmileColumns _columns;
-    private readonly ClassificationScores[] _heads;
-    private float[] _inputs = [];
-    private float[]? _outputs;
-    private VBuffer<float> _row;
+    private readonly InputBuffer[] _inputs;
+    private readonly ClassificationScores[] _classifiers;
+    private ReadOnlyMemory<float>[] _outputs = [];
+    private bool _scored;
 
     /// <summary>Creates an empty block.</summary>
-    public ScoringBlock(SmileTransformer transformer)
+    /// <param name="transformer">What scores.</param>
+    /// <param name="source">The cursor or row to read from.</param>
+    /// <param name="inputColumns">Its columns that the network reads.</param>
+    public ScoringBlock(SmileTransformer transformer, DataViewRow source, IReadOnlyList<DataViewSchema.Column> inputColumns)
     {
         _transformer = transformer;
         _columns = transformer.Columns;
-        _heads = [.. _columns.Heads.Select(head => new ClassificationScores(head))];
+        _inputs = [.. _columns.Inputs.Select((input, i) => input.CreateBuffer(source, inputColumns[i]))];
+        _classifiers = [.. _columns.Classifiers.Select(classifier => new ClassificationScores(classifier))];
     }
 
     /// <summary>Gets the number of rows.</summary>
@@ -31,29 +45,37 @@ internal sealed class ScoringBlock
     public void Clear(int capacity)
     {
         Rows = 0;
-        _outputs = null;
-        foreach (ClassificationScores head in _heads)
+        _scored = false;
+        foreach (ClassificationScores classifier in _classifiers)
         {
-            head.Clear();
+            classifier.Clear();
         }
 
-        if (_inputs.Length != capacity * _columns.InputSize)
+        foreach (InputBuffer input in _inputs)
         {
-            _inputs = new float[checked(capacity * _columns.InputSize)];
+            input.Clear(capacity);
+        }
+
+        if (_outputs.Length != capacity)
+        {
+            _outputs = new ReadOnlyMemory<float>[capacity];
         }
     }
 
-    /// <summary>Adds a row, dense or sparse.</summary>
-    /// <exception cref="SmileException">Its vector is not of the column's size.</exception>
-    public void Add(ValueGetter<VBuffer<float>> getInput)
+    /// <summary>Adds the source's current row, dense or sparse.</summary>
+    /// <exception cref="SmileException">A vector is not of its column's size, or of another length than the row's tokens.</exception>
+    public void Add()
     {
-        getInput(ref _row);
-        if (_row.Length != _columns.InputSize)
+        foreach (InputBuffer input in _inputs)
         {
-            throw new SmileException($"Column {_columns.InputName} has a row of {_row.Length} values; expected {_columns.InputSize}.");
+            input.Fetch();
         }
 
-        _row.CopyTo(_inputs.AsSpan(Rows * _columns.InputSize, _columns.InputSize));
+        if (_columns.PadsTokens)
+        {
+            CheckLengths();
+        }
+
         Rows++;
     }
 
@@ -64,29 +86,23 @@ internal sealed class ScoringBlock
     {
         if (index == 0)
         {
-            return (ValueGetter<VBuffer<float>>)((ref VBuffer<float> value) =>
-            {
-                int row = currentRow();
-                Copy(Outputs().AsSpan(row * _columns.OutputSize, _columns.OutputSize), ref value);
-            });
+            return (ValueGetter<VBuffer<float>>)((ref VBuffer<float> value) => Copy(Output(currentRow()), ref value));
         }
 
-        int h = (index - 1) / 2;
-        ClassificationScores head = _heads[h];
-        return index == SmileColumns.ScoreIndex(h)
+        int c = (index - 1) / 2;
+        ClassificationScores classifier = _classifiers[c];
+        return index == SmileColumns.ScoreIndex(c)
             ? (ValueGetter<VBuffer<float>>)((ref VBuffer<float> value) =>
             {
                 int row = currentRow();
-                Copy(head.Probabilities(Outputs(), row), ref value);
+                Copy(classifier.Probabilities(Output(row), row), ref value);
             })
             : (ValueGetter<uint>)((ref uint value) =>
             {
                 int row = currentRow();
-                value = head.Label(Outputs(), row);
+                value = classifier.Label(Output(row), row);
             });
     }
-
-    private float[] Outputs() => _outputs ??= _transformer.Run(_inputs, Rows);
 
     /// <summary>Fills the caller's buffer; the caller may keep and change what it holds.</summary>
     private static void Copy(ReadOnlySpan<float> values, ref VBuffer<float> destination)
@@ -95,4 +111,81 @@ internal sealed class ScoringBlock
         values.CopyTo(editor.Values);
         destination = editor.Commit();
     }
+
+    private void CheckLengths()
+    {
+        int expected = Tokens(0)[Rows].Length;
+        for (int i = 1; i < _inputs.Length; i++)
+        {
+            int found = Tokens(i)[Rows].Length;
+            if (found != expected)
+            {
+                throw new SmileException(
+                    $"Column {_columns.Inputs[i].Name} has a row of {found} values; expected {expected}, as many as column {_columns.Inputs[0].Name}.");
+            }
+        }
+    }
+
+    private ReadOnlySpan<float> Output(int row)
+    {
+        if (!_scored)
+        {
+            foreach (IGrouping<string, int> batch in Enumerable.Range(0, Rows).GroupBy(BatchKey))
+            {
+                Score([.. batch]);
+            }
+
+            _scored = true;
+        }
+
+        return _outputs[row].Span;
+    }
+
+    /// <summary>
+    /// Tells by which key a row is gathered with others. A row in which nothing may be seen is never padded: its tokens attend to all alike,
+    /// and padding would be among them.
+    /// </summary>
+    private string BatchKey(int row)
+        => _columns.PadsTokens && (_columns.MaskIndex < 0 || Tokens(_columns.MaskIndex)[row].ContainsAnyExcept(0))
+            ? ((Tokens(0)[row].Length + LengthStep - 1) / LengthStep).ToString(CultureInfo.InvariantCulture)
+            : string.Join(',', _inputs.OfType<TokenInputBuffer>().Select(input => input[row].Length));
+
+    private void Score(int[] rows)
+    {
+        int longest = _columns.PadsTokens ? rows.Max(row => Tokens(0)[row].Length) : 0;
+        var feed = new Dictionary<string, HostTensor>();
+        for (int i = 0; i < _inputs.Length; i++)
+        {
+            InputColumn column = _columns.Inputs[i];
+            int length = !column.HoldsTokens ? 0 : _columns.PadsTokens ? longest : Tokens(i)[rows[0]].Length;
+            feed[column.Port.Name] = _inputs[i].Gather(rows, length, column.Port.Name == SmileColumns.TokenIds ? _columns.PaddingId : 0);
+        }
+
+        if (_columns.PadsTokens && _columns.MaskIndex < 0 && Array.Exists(rows, row => Tokens(0)[row].Length < longest))
+        {
+            feed[SmileColumns.Mask] = MaskPadding(rows, longest);
+        }
+
+        HostTensor output = _transformer.Run(feed);
+        bool perToken = _columns.PadsTokens && _columns.Output.Port.Shape is [-1, ..];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            _outputs[rows[i]] = perToken
+                ? _columns.Output.Read(output, i, Tokens(0)[rows[i]].Length, _columns.MaskIndex < 0 ? [] : Tokens(_columns.MaskIndex)[rows[i]])
+                : _columns.Output.Read(output, i, tokens: null, mask: []);
+        }
+    }
+
+    private HostTensor MaskPadding(int[] rows, int longest)
+    {
+        var mask = new long[rows.Length * longest];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            mask.AsSpan(i * longest, Tokens(0)[rows[i]].Length).Fill(1);
+        }
+
+        return HostTensor.FromIntegers([rows.Length, longest], mask);
+    }
+
+    private TokenInputBuffer Tokens(int input) => (TokenInputBuffer)_inputs[input];
 }

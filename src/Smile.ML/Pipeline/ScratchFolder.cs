@@ -4,15 +4,22 @@ namespace Smile.ML;
 
 /// <summary>
 /// A private folder under the system's temporary folder. It goes when it is disposed, or when the process exits normally; whoever needs
-/// its files longer than their names keeps them open (see <see cref="ModelFiles"/>).
+/// its files longer than their names keeps them open (see <see cref="ModelFiles"/>). A lock file tells folders in use from those of
+/// killed processes, which the first folder of another process removes.
 /// </summary>
 internal sealed class ScratchFolder : IDisposable
 {
+    private const string Prefix = "smile-";
+    private const string LockName = ".lock";
+
     private static readonly ConcurrentDictionary<string, ScratchFolder> Existing = CreateRegistry();
+
+    private readonly FileStream _lock;
 
     public ScratchFolder()
     {
-        Path = Directory.CreateTempSubdirectory("smile-").FullName;
+        Path = Directory.CreateTempSubdirectory(Prefix).FullName;
+        _lock = Lock(Path, FileMode.CreateNew);
         Existing[Path] = this;
     }
 
@@ -30,6 +37,7 @@ internal sealed class ScratchFolder : IDisposable
             return;
         }
 
+        _lock.Dispose();
         try
         {
             Directory.Delete(Path, recursive: true);
@@ -46,8 +54,29 @@ internal sealed class ScratchFolder : IDisposable
         Existing.TryRemove(Path, out _);
     }
 
+    private static FileStream Lock(string folder, FileMode mode)
+        => new(System.IO.Path.Combine(folder, LockName), mode, FileAccess.Write, FileShare.None, bufferSize: 0);
+
+    /// <summary>Removes the folders whose locks nobody holds. One without a lock file is none of ours, or just being made.</summary>
+    internal static void RemoveLeftovers()
+    {
+        foreach (string folder in Directory.EnumerateDirectories(System.IO.Path.GetTempPath(), Prefix + "*"))
+        {
+            try
+            {
+                Lock(folder, FileMode.Open).Dispose();
+                Directory.Delete(folder, recursive: true);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // In use, another user's, or gone already.
+            }
+        }
+    }
+
     private static ConcurrentDictionary<string, ScratchFolder> CreateRegistry()
     {
+        RemoveLeftovers();
         var existing = new ConcurrentDictionary<string, ScratchFolder>(StringComparer.Ordinal);
         AppDomain.CurrentDomain.ProcessExit += (_, _) =>
         {

@@ -1,7 +1,9 @@
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
+using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
+using Smile.ML.Fusion.Merging;
 using Smile.ML.Networks;
 
 namespace Smile.ML;
@@ -23,7 +25,57 @@ public static class SmileCatalog
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(pool);
-        return new SmileEstimator(Internals.Environment(catalog), pool, options ?? new SmileOptions());
+        options ??= new SmileOptions();
+        options.Validate(pool.Experts.Count);
+        return new SmileEstimator(
+            Internals.Environment(catalog), pool, new FusedModelMaker(options), options.CreateColumnSettings(), options.Scoring);
+    }
+
+    /// <summary>
+    /// Merges a pretrained model and models fine-tuned from it into one dense model of its size, and scores rows with the result. Fitting
+    /// reads weights, never rows.
+    /// </summary>
+    /// <param name="catalog">The catalog.</param>
+    /// <param name="pool">The models. They must stay open until the estimator is fitted.</param>
+    /// <param name="method">How to merge; see <see cref="MergeMethods"/>.</param>
+    /// <param name="outputColumnName">The column that receives the network's output.</param>
+    /// <param name="inputColumnName">The column with the network's first input; see <see cref="SmileOptions.InputColumnName"/>.</param>
+    /// <param name="networkOutput">The network output to take; null for the network's first, the embedding or the logits.</param>
+    /// <param name="heads">The task heads; none where null. See <see cref="SmileOptions.Heads"/>.</param>
+    /// <param name="batchSize">The most rows to score together.</param>
+    /// <param name="compute">Where to score; as the context says where null, see <see cref="SmileOptions.Device"/>.</param>
+    /// <param name="inputs">The columns of further network inputs; see <see cref="SmileOptions.Inputs"/>.</param>
+    /// <param name="pooling">How to make one vector of an output per token; see <see cref="SmileOptions.Pooling"/>.</param>
+    /// <param name="mergeOptions">Element types of the merged model and threads to merge with; the defaults where null.</param>
+    /// <param name="modelFolder">The folder to keep the merged model in; see <see cref="SmileOptions.ModelFolder"/>.</param>
+    /// <param name="weightsInZip">Whether a saved pipeline holds the weights; see <see cref="SmileOptions.WeightsInZip"/>.</param>
+    /// <returns>The estimator.</returns>
+    /// <exception cref="SmileException">An option is out of range, a head doesn't fit, or the pretrained model is not one that a pipeline can feed.</exception>
+    public static SmileEstimator Merge(
+        this TransformsCatalog catalog,
+        ModelPool pool,
+        MergeMethod method,
+        string outputColumnName = "Embedding",
+        string inputColumnName = "Features",
+        string? networkOutput = null,
+        IEnumerable<TaskHead>? heads = null,
+        int batchSize = SmileOptions.DefaultBatchSize,
+        ComputeOptions? compute = null,
+        IReadOnlyDictionary<string, string>? inputs = null,
+        TokenPooling? pooling = null,
+        MergeOptions? mergeOptions = null,
+        string? modelFolder = null,
+        bool weightsInZip = true)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentNullException.ThrowIfNull(pool);
+        ArgumentNullException.ThrowIfNull(method);
+        return new SmileEstimator(
+            Internals.Environment(catalog),
+            pool,
+            new MergedModelMaker(method, mergeOptions ?? new MergeOptions()),
+            new ColumnSettings(inputColumnName, inputs ?? new Dictionary<string, string>(), outputColumnName, networkOutput, pooling, [.. heads ?? []]),
+            new ScoringSettings(batchSize, compute?.Device, compute?.Threads, modelFolder, weightsInZip));
     }
 
     /// <summary>
@@ -33,14 +85,21 @@ public static class SmileCatalog
     /// <param name="catalog">The catalog.</param>
     /// <param name="modelFolder">The folder. Its files are held open as long as the transformer lives.</param>
     /// <param name="outputColumnName">The column that receives the network's output.</param>
-    /// <param name="inputColumnName">The column with the network's input; see <see cref="SmileOptions.InputColumnName"/>.</param>
-    /// <param name="networkOutput">The network output to take; null for the network's first, the embedding.</param>
+    /// <param name="inputColumnName">The column with the network's first input; see <see cref="SmileOptions.InputColumnName"/>.</param>
+    /// <param name="networkOutput">The network output to take; null for the network's first, the embedding or the logits.</param>
     /// <param name="heads">The task heads; none where null. See <see cref="SmileOptions.Heads"/>.</param>
     /// <param name="batchSize">The most rows to score together.</param>
-    /// <param name="compute">Where to score; the CPU where null.</param>
+    /// <param name="compute">Where to score; as the context says where null, see <see cref="SmileOptions.Device"/>.</param>
+    /// <param name="inputs">The columns of further network inputs; see <see cref="SmileOptions.Inputs"/>.</param>
+    /// <param name="pooling">How to make one vector of an output per token; see <see cref="SmileOptions.Pooling"/>.</param>
+    /// <param name="weightsInZip">
+    /// Whether a saved pipeline holds the weights. Else it holds <paramref name="modelFolder"/> as it is given here; see
+    /// <see cref="SmileOptions.WeightsInZip"/>.
+    /// </param>
     /// <returns>The estimator.</returns>
     /// <exception cref="SmileException">
-    /// The folder holds no readable checkpoint, the network is not one that a pipeline can feed, or a head doesn't fit.
+    /// The folder holds no readable checkpoint, the network is not one that a pipeline can feed, a head doesn't fit, or the device is
+    /// not there.
     /// </exception>
     public static SmileEstimator ApplySmileModel(
         this TransformsCatalog catalog,
@@ -50,38 +109,74 @@ public static class SmileCatalog
         string? networkOutput = null,
         IEnumerable<TaskHead>? heads = null,
         int batchSize = SmileOptions.DefaultBatchSize,
-        ComputeOptions? compute = null)
+        ComputeOptions? compute = null,
+        IReadOnlyDictionary<string, string>? inputs = null,
+        TokenPooling? pooling = null,
+        bool weightsInZip = true)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentException.ThrowIfNullOrEmpty(modelFolder);
         IHostEnvironment environment = Internals.Environment(catalog);
+        var settings = new ColumnSettings(
+            inputColumnName, inputs ?? new Dictionary<string, string>(), outputColumnName, networkOutput, pooling, [.. heads ?? []]);
         var transformer = SmileTransformer.Create(
             environment,
-            modelFolder,
-            scratch: null,
-            model => new SmileColumns(inputColumnName, outputColumnName, networkOutput, [.. heads ?? []], model.Inputs, model.Outputs),
+            new ModelPlace(modelFolder, SavedPath: weightsInZip ? null : modelFolder),
+            (config, model) => new SmileColumns(settings, config, model.Inputs, model.Outputs),
             batchSize,
-            compute ?? new ComputeOptions());
+            ScoringDevice.Choose(environment, compute?.Device, compute?.Threads));
         return new SmileEstimator(environment, transformer);
     }
 
     /// <summary>
-    /// Prepares a context to load saved pipelines that hold a <see cref="SmileTransformer"/>, and says where they run.
+    /// Saves a model as ML.NET's <c>Save</c> does, except that the file gets its name only when it is complete and on disk: a crash, a full disk
+    /// or a failure leaves a file that was there before as it was. What a crash leaves beside it, the next call for the same path removes.
+    /// </summary>
+    /// <param name="catalog">The catalog.</param>
+    /// <param name="model">The model, with or without parts of Smile.ML.</param>
+    /// <param name="inputSchema">The schema of its input, to be saved with it; or null.</param>
+    /// <param name="path">The file. One that is there is replaced; missing parent folders are created.</param>
+    /// <exception cref="SmileException">The file cannot be written.</exception>
+    public static void SaveAtomically(this ModelOperationsCatalog catalog, ITransformer model, DataViewSchema? inputSchema, string path)
+    {
+        ArgumentNullException.ThrowIfNull(catalog);
+        ArgumentNullException.ThrowIfNull(model);
+        using var output = StagedOutput.Create(path);
+        try
+        {
+            using FileStream file = File.Create(output.TemporaryPath);
+            catalog.Save(model, inputSchema, file);
+            file.Flush(flushToDisk: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw RegularFile.Failure(path, "cannot be written", e);
+        }
+
+        output.PublishFile();
+    }
+
+    /// <summary>
+    /// Says how a context loads saved pipelines that hold a <see cref="SmileTransformer"/>.
     /// <see cref="ModelOperationsCatalog.Load(string, out DataViewSchema)"/> finds Smile.ML without it, where it lies beside the application.
     /// </summary>
     /// <remarks>ML.NET wraps what goes wrong in a loader, here a <see cref="SmileException"/>, in a TargetInvocationException.</remarks>
     /// <param name="context">The context.</param>
-    /// <param name="compute">Where the models that it loads run: a saved model doesn't say. The CPU where null.</param>
+    /// <param name="compute">
+    /// Where the models that it loads run: a saved model doesn't say. Where null, on the GPU that <see cref="MLContext.GpuDeviceId"/> names,
+    /// else on the CPU. A device that is not there is an error, unless <see cref="MLContext.FallbackToCpu"/> is set.
+    /// </param>
+    /// <param name="weightsRoot">
+    /// The folder against which relative paths of weights that are not in the file are resolved; the current folder where null.
+    /// </param>
     /// <returns>The context.</returns>
-    public static MLContext RegisterSmile(this MLContext context, ComputeOptions? compute = null)
+    public static MLContext RegisterSmile(this MLContext context, ComputeOptions? compute = null, string? weightsRoot = null)
     {
         ArgumentNullException.ThrowIfNull(context);
         context.ComponentCatalog.RegisterAssembly(typeof(SmileModelLoader).Assembly);
-        if (compute is not null)
-        {
-            SmileModelLoader.SetCompute(context, compute);
-        }
-
+        LoadSettings settings = SmileModelLoader.GetSettings(context);
+        SmileModelLoader.SetSettings(
+            context, new LoadSettings(compute ?? settings.Compute, weightsRoot ?? settings.WeightsRoot));
         return context;
     }
 }

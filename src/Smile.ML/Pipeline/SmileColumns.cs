@@ -1,12 +1,13 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Smile.ML.Checkpoints;
 using Smile.ML.Networks;
 using static Microsoft.ML.SchemaShape.Column;
 
 namespace Smile.ML;
 
 /// <summary>
-/// The columns that a fused model reads and adds: the network's output first, then for each head its scores and its predicted label.
+/// The columns that a model reads and adds: the network's output first, then for each classifier its scores and its predicted label.
 /// </summary>
 internal sealed class SmileColumns
 {
@@ -16,87 +17,91 @@ internal sealed class SmileColumns
     private const string ScoreColumnKind = "ScoreColumnKind";
     private const string ScoreValueKind = "ScoreValueKind";
 
+    /// <summary>The network input that holds a sequence's tokens.</summary>
+    internal const string TokenIds = "input_ids";
+
+    /// <summary>The network input that tells tokens, 1, from padding, 0.</summary>
+    internal const string Mask = "attention_mask";
+
+    private static readonly string[] PerToken = [TokenIds, Mask, "token_type_ids"];
+
     /// <summary>Lays the columns out.</summary>
-    /// <param name="inputName">The column with the network's input.</param>
-    /// <param name="outputName">The column for the network's output.</param>
-    /// <param name="networkOutput">The network output to take; the first where null.</param>
-    /// <param name="heads">The task heads.</param>
+    /// <param name="settings">What was asked for.</param>
+    /// <param name="config">The network's configuration: names the classes of a classifier, and the token to pad with.</param>
     /// <param name="inputs">What the network takes.</param>
     /// <param name="outputs">What the network gives.</param>
-    /// <exception cref="SmileException">A name is empty or given twice, or network, output and heads don't fit together.</exception>
-    public SmileColumns(
-        string inputName,
-        string outputName,
-        string? networkOutput,
-        IReadOnlyList<TaskHead> heads,
-        IReadOnlyList<NetworkPort> inputs,
-        IReadOnlyList<NetworkPort> outputs)
+    /// <exception cref="SmileException">A name is empty or given twice, or network, columns and heads don't fit together.</exception>
+    public SmileColumns(ColumnSettings settings, ModelConfig config, IReadOnlyList<NetworkPort> inputs, IReadOnlyList<NetworkPort> outputs)
     {
-        if (string.IsNullOrEmpty(inputName) || string.IsNullOrEmpty(outputName))
+        Inputs = MapInputs(settings, inputs);
+        Output = new OutputColumn(FindOutput(outputs, settings.NetworkOutput), settings.Pooling);
+        Heads = settings.Heads;
+        foreach (TaskHead head in Heads.Where(head => head.EmbeddingSize != Output.Size || Output.Type.Dimensions.Length != 1))
         {
-            throw new SmileException($"The input column is \"{inputName}\", the output column \"{outputName}\"; expected names that are not empty.");
+            throw new SmileException(
+                $"Head {head.Name} takes embeddings of {head.EmbeddingSize} values; the network's output is {Output.Port.Describe()}"
+                + (Output.Pooling is { } pooling ? $", pooled to {Output.Size} values ({pooling})." : "."));
         }
 
-        InputName = inputName;
-        Heads = heads;
-        Names = [outputName, .. heads.SelectMany(head => new[] { $"{head.Name}.Score", $"{head.Name}.PredictedLabel" })];
+        ClassifierColumns? own = NetworkClassifier.Find(config, Output);
+        Classifiers = [.. own is null ? [] : new[] { own }, .. Heads.Select(ClassifierColumns.Of)];
+        Names = [settings.OutputName, .. Classifiers.SelectMany(classifier => new[] { classifier.ScoreName, classifier.LabelName })];
+        if (string.IsNullOrEmpty(settings.OutputName))
+        {
+            throw new SmileException("The output column is \"\"; expected a name.");
+        }
+
         if (Names.GroupBy(name => name).FirstOrDefault(group => group.Count() > 1) is { } repeated)
         {
-            throw new SmileException($"Two output columns are named {repeated.Key}; expected heads of different names.");
+            throw new SmileException($"Two output columns are named {repeated.Key}; expected different names.");
         }
 
-        Input = FindInput(inputs);
-        Output = FindOutput(outputs, networkOutput);
-        InputSize = Size(Input);
-        OutputSize = Size(Output);
-        foreach (TaskHead head in heads)
-        {
-            if (Output.Shape.Count != 1 || head.EmbeddingSize != OutputSize)
-            {
-                throw new SmileException(
-                    $"Head {head.Name} takes embeddings of {head.EmbeddingSize} values; the network's {Output.Name} is [{string.Join(", ", Output.Shape)}].");
-            }
-        }
+        // Padding is harmless where the network can be told of it, and where nothing that is fed has a length of its own.
+        PadsTokens = Inputs[0].Port.Name == TokenIds
+            && inputs.Any(port => port.Name == Mask)
+            && Inputs.All(input => PerToken.Contains(input.Port.Name));
+        MaskIndex = Inputs.ToList().FindIndex(input => input.Port.Name == Mask);
+        int padding = config.GetInt32("pad_token_id", 0);
+        PaddingId = padding >= 0 && padding < config.GetInt32("vocab_size", 0) ? padding : 0;
     }
 
-    /// <summary>Gets the name of the column that is read.</summary>
-    public string InputName { get; }
+    /// <summary>Gets the columns that are read, in the order of the network's inputs.</summary>
+    public IReadOnlyList<InputColumn> Inputs { get; }
 
-    /// <summary>Gets the names of the columns that are added.</summary>
-    public IReadOnlyList<string> Names { get; }
+    /// <summary>Gets the network's output.</summary>
+    public OutputColumn Output { get; }
 
     /// <summary>Gets the task heads.</summary>
     public IReadOnlyList<TaskHead> Heads { get; }
 
-    /// <summary>Gets the network's input.</summary>
-    public NetworkPort Input { get; }
+    /// <summary>Gets what classifies: the network itself where it does, then the task heads.</summary>
+    public IReadOnlyList<ClassifierColumns> Classifiers { get; }
 
-    /// <summary>Gets the network's output.</summary>
-    public NetworkPort Output { get; }
+    /// <summary>Gets the names of the columns that are added.</summary>
+    public IReadOnlyList<string> Names { get; }
 
-    /// <summary>Gets the values of the input per row.</summary>
-    public int InputSize { get; }
+    /// <summary>Gets a value indicating whether rows with different numbers of tokens can be padded to run together.</summary>
+    public bool PadsTokens { get; }
 
-    /// <summary>Gets the values of the output per row.</summary>
-    public int OutputSize { get; }
+    /// <summary>Gets the index of the mask among <see cref="Inputs"/>; -1 where no column holds it.</summary>
+    public int MaskIndex { get; }
+
+    /// <summary>Gets the token to pad with.</summary>
+    public int PaddingId { get; }
 
     /// <summary>Promises the columns behind those of an input; the promise is kept by <see cref="Create"/>.</summary>
-    /// <exception cref="SmileException">The input column is missing or can't be of the network's type.</exception>
+    /// <exception cref="SmileException">An input column is missing or can't be of the network's type.</exception>
     public SchemaShape Promise(SchemaShape input)
     {
         Dictionary<string, SchemaShape.Column> columns = input.ToDictionary(column => column.Name);
-        if (!columns.TryGetValue(InputName, out SchemaShape.Column found))
+        foreach (InputColumn column in Inputs)
         {
-            throw Mismatch("is missing", columns.Keys);
+            column.Check(columns);
         }
 
-        if (found.Kind != VectorKind.Vector || !NumberDataViewType.Single.Equals(found.ItemType) || found.IsKey)
-        {
-            throw Mismatch($"is {Describe(found)}");
-        }
-
-        columns[Names[0]] = Internals.ShapeColumn(Names[0], VectorKind.Vector, NumberDataViewType.Single);
-        for (int h = 0; h < Heads.Count; h++)
+        columns[Names[0]] = Internals.ShapeColumn(
+            Names[0], Output.Size is null ? VectorKind.VariableVector : VectorKind.Vector, NumberDataViewType.Single);
+        foreach (ClassifierColumns classifier in Classifiers)
         {
             SchemaShape.Column[] score =
             [
@@ -104,16 +109,14 @@ internal sealed class SmileColumns
                 Internals.ShapeColumn(ScoreColumnKind, VectorKind.Scalar, TextDataViewType.Instance),
                 Internals.ShapeColumn(ScoreValueKind, VectorKind.Scalar, TextDataViewType.Instance),
             ];
-            string scoreName = Names[ScoreIndex(h)];
-            columns[scoreName] = Internals.ShapeColumn(
-                scoreName,
+            columns[classifier.ScoreName] = Internals.ShapeColumn(
+                classifier.ScoreName,
                 VectorKind.Vector,
                 NumberDataViewType.Single,
                 isKey: false,
                 [Internals.ShapeColumn(SlotNames, VectorKind.Vector, TextDataViewType.Instance), .. score]);
-            string labelName = Names[LabelIndex(h)];
-            columns[labelName] = Internals.ShapeColumn(
-                labelName,
+            columns[classifier.LabelName] = Internals.ShapeColumn(
+                classifier.LabelName,
                 VectorKind.Scalar,
                 NumberDataViewType.UInt32,
                 isKey: true,
@@ -123,85 +126,54 @@ internal sealed class SmileColumns
         return new SchemaShape(columns.Values);
     }
 
-    /// <summary>Finds the column to read.</summary>
-    /// <exception cref="SmileException">It is missing or not of the network's type.</exception>
-    public DataViewSchema.Column FindInput(DataViewSchema schema)
-    {
-        DataViewSchema.Column column = schema.GetColumnOrNull(InputName)
-            ?? throw Mismatch("is missing", schema.Where(column => !column.IsHidden).Select(column => column.Name));
-        return column.Type is VectorDataViewType type && NumberDataViewType.Single.Equals(type.ItemType) && type.Size == InputSize
-            ? column
-            : throw Mismatch($"is {column.Type}");
-    }
+    /// <summary>Finds the columns to read.</summary>
+    /// <exception cref="SmileException">One is missing or not of the network's type.</exception>
+    public IReadOnlyList<DataViewSchema.Column> FindInputs(DataViewSchema schema) => [.. Inputs.Select(input => input.Find(schema))];
 
     /// <summary>Makes the columns to add to a schema.</summary>
     public IEnumerable<DataViewSchema.DetachedColumn> Create(DataViewSchema input)
     {
-        yield return new DataViewSchema.DetachedColumn(Names[0], VectorOf(Output));
+        yield return new DataViewSchema.DetachedColumn(Names[0], Output.Type);
         uint setId = LastScoreColumnSet(input);
-        for (int h = 0; h < Heads.Count; h++)
+        foreach (ClassifierColumns classifier in Classifiers)
         {
             setId++;
-            int classes = Heads[h].ClassNames.Count;
+            int classes = classifier.ClassNames.Count;
             yield return new DataViewSchema.DetachedColumn(
-                Names[ScoreIndex(h)],
+                classifier.ScoreName,
                 new VectorDataViewType(NumberDataViewType.Single, classes),
-                Annotate(SlotNames, Heads[h].ClassNames, setId, "Score"));
+                Annotate(SlotNames, classifier.ClassNames, setId, "Score"));
             yield return new DataViewSchema.DetachedColumn(
-                Names[LabelIndex(h)],
+                classifier.LabelName,
                 new KeyDataViewType(typeof(uint), classes),
-                Annotate(KeyValues, Heads[h].ClassNames, setId, "PredictedLabel"));
+                Annotate(KeyValues, classifier.ClassNames, setId, "PredictedLabel"));
         }
     }
 
-    /// <summary>Gets the index, among the added columns, of a head's scores.</summary>
-    public static int ScoreIndex(int head) => 1 + (2 * head);
+    /// <summary>Gets the index, among the added columns, of a classifier's scores; its label stands behind them.</summary>
+    public static int ScoreIndex(int classifier) => 1 + (2 * classifier);
 
-    /// <summary>Gets the index, among the added columns, of a head's predicted label.</summary>
-    public static int LabelIndex(int head) => 2 + (2 * head);
-
-    private static NetworkPort FindInput(IReadOnlyList<NetworkPort> inputs)
+    private static InputColumn[] MapInputs(ColumnSettings settings, IReadOnlyList<NetworkPort> ports)
     {
-        // A network whose inputs are all optional takes any of them alone; the first one goes with its first output.
-        NetworkPort[] required = [.. inputs.Where((port, i) => !port.IsOptional || (i == 0 && inputs.All(other => other.IsOptional)))];
-        return required is [{ Type: Checkpoints.TensorType.F32 } input] && !input.Shape.Contains(-1)
-            ? input
-            : throw new SmileException($"The network takes {string.Join(", ", inputs.Select(Describe))}; a pipeline feeds networks with one F32 input of fixed shape.");
+        if (settings.Inputs.Keys.FirstOrDefault(name => ports.All(port => port.Name != name)) is { } unknown)
+        {
+            throw new SmileException($"The network has no input {unknown}; it takes {string.Join(", ", ports.Select(port => port.Describe()))}.");
+        }
+
+        NetworkPort first = ports.First(port => !port.IsOptional);
+        if (ports.FirstOrDefault(port => !port.IsOptional && port != first && !settings.Inputs.ContainsKey(port.Name)) is { } unfed)
+        {
+            throw new SmileException($"No column feeds the network's input {unfed.Describe()}; name one in {nameof(SmileOptions.Inputs)}.");
+        }
+
+        return [.. ports
+            .Where(port => port == first || settings.Inputs.ContainsKey(port.Name))
+            .Select(port => new InputColumn(port, settings.Inputs.GetValueOrDefault(port.Name, settings.InputName)))];
     }
 
     private static NetworkPort FindOutput(IReadOnlyList<NetworkPort> outputs, string? name)
-    {
-        NetworkPort output = (name is null ? outputs[0] : outputs.FirstOrDefault(port => port.Name == name))
+        => (name is null ? outputs[0] : outputs.FirstOrDefault(port => port.Name == name))
             ?? throw new SmileException($"The network has no output {name}; it gives {string.Join(", ", outputs.Select(port => port.Name))}.");
-        return !output.Shape.Contains(-1)
-            ? output
-            : throw new SmileException($"The network's output is {Describe(output)}; a pipeline takes outputs of fixed shape.");
-    }
-
-    private static int Size(NetworkPort port) => port.Shape.Aggregate(1, (size, dimension) => checked(size * dimension));
-
-    private static VectorDataViewType VectorOf(NetworkPort port)
-    {
-        int[] shape = [.. port.Shape];
-        return new VectorDataViewType(NumberDataViewType.Single, shape);
-    }
-
-    private static string Describe(NetworkPort port) => $"{port.Name} ({port.Type} [{string.Join(", ", port.Shape)}])";
-
-    private static string Describe(SchemaShape.Column column)
-    {
-        string item = column.IsKey ? $"Key<{column.ItemType}>" : $"{column.ItemType}";
-        return column.Kind switch
-        {
-            VectorKind.Scalar => item,
-            VectorKind.Vector => $"Vector<{item}>",
-            _ => $"Vector<{item}> of unknown size",
-        };
-    }
-
-    private SmileException Mismatch(string found, IEnumerable<string>? columns = null)
-        => new($"Column {InputName} {found}; expected {VectorOf(Input)}, {InputSize} values, for the network's {Input.Name}."
-            + (columns is null ? "" : $" The columns are {string.Join(", ", columns)}."));
 
     /// <summary>ML.NET's evaluators tell the score columns of several models apart by a number: the largest so far.</summary>
     private static uint LastScoreColumnSet(DataViewSchema schema)

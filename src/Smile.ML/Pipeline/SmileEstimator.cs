@@ -7,8 +7,7 @@ using Smile.ML.Networks;
 namespace Smile.ML;
 
 /// <summary>
-/// Fuses a pool of models into one and makes a <see cref="SmileTransformer"/> of it. Made by
-/// <see cref="SmileCatalog.Smile(TransformsCatalog, ModelPool, SmileOptions?)"/>.
+/// Makes a <see cref="SmileTransformer"/> of a pool of models, or of one that is in a folder. Made by <see cref="SmileCatalog"/>.
 /// </summary>
 public sealed class SmileEstimator : IEstimator<SmileTransformer>
 {
@@ -16,15 +15,13 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
     private readonly SmileColumns _columns;
     private readonly Func<SmileTransformer> _fit;
 
-    internal SmileEstimator(IHostEnvironment environment, ModelPool pool, SmileOptions options)
+    internal SmileEstimator(IHostEnvironment environment, ModelPool pool, IModelMaker maker, ColumnSettings columns, ScoringSettings scoring)
     {
-        options.Validate(pool.Experts.Count);
-        SmileTransformer.CheckBatchSize(options.BatchSize);
+        scoring.Validate();
         _host = environment.Register(nameof(SmileEstimator));
-        var manifest = NetworkManifest.Read(pool.Pretrained.Config, pool.Pretrained);
-        _columns = new SmileColumns(
-            options.InputColumnName, options.OutputColumnName, options.NetworkOutput, options.LoadHeads(), manifest.Inputs, manifest.Outputs);
-        _fit = () => Fuse(pool, options);
+        NetworkManifest manifest = pool.ReadManifest();
+        _columns = new SmileColumns(columns, manifest.Config, manifest.Inputs, manifest.Outputs);
+        _fit = () => Make(pool, maker, scoring);
     }
 
     internal SmileEstimator(IHostEnvironment environment, SmileTransformer transformer)
@@ -34,84 +31,62 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
         _fit = () => transformer;
     }
 
-    /// <summary>Fuses the pool. The rows are never read: only the input column's type is looked at.</summary>
+    /// <summary>Fuses or merges the pool. The rows are never read: only the input columns' types are looked at.</summary>
     /// <remarks>
-    /// Messages go to the context's log; cancelling the context ends the fusion between two layers. The fused model is written to the
-    /// system's temporary folder and stays there, nameless where the system allows it, until the transformer is disposed.
+    /// Messages go to the context's log; cancelling the context ends the work between two layers. The model is written to
+    /// <see cref="SmileOptions.ModelFolder"/>, else to the system's temporary folder, where it stays, nameless where the system allows it,
+    /// until the transformer is disposed. Every call does the work again: cross-validation over f folds fuses f times. To do it
+    /// once, keep the model in a folder and go on with
+    /// <see cref="SmileCatalog.ApplySmileModel"/>.
     /// </remarks>
-    /// <param name="input">Data with the column that the network reads.</param>
+    /// <param name="input">Data with the columns that the network reads.</param>
     /// <returns>The transformer; dispose it to free the weights.</returns>
     /// <exception cref="SmileException">
-    /// The input column is missing or of another type than the network takes, an option is out of range, or an expert doesn't fit the
-    /// pretrained model.
+    /// An input column is missing or of another type than the network takes, an option is out of range, an expert doesn't fit the
+    /// pretrained model, the model's folder is not empty, or the device is not there.
     /// </exception>
     /// <exception cref="OperationCanceledException">The context was cancelled.</exception>
     public SmileTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        _columns.FindInput(input.Schema);
+        _columns.FindInputs(input.Schema);
         return _fit();
     }
 
     /// <summary>Promises the columns of <see cref="SmileTransformer.GetOutputSchema"/>.</summary>
     /// <param name="inputSchema">What is known of the input.</param>
     /// <returns>The input's columns and the added ones.</returns>
-    /// <exception cref="SmileException">The input column is missing or can't be of the type that the network takes.</exception>
+    /// <exception cref="SmileException">An input column is missing or can't be of the type that the network takes.</exception>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema)
     {
         ArgumentNullException.ThrowIfNull(inputSchema);
         return _columns.Promise(inputSchema);
     }
 
-    private SmileTransformer Fuse(ModelPool pool, SmileOptions options)
+    private SmileTransformer Make(ModelPool pool, IModelMaker maker, ScoringSettings scoring)
     {
-        using IChannel channel = _host.Start("Fuse");
+        using IChannel channel = _host.Start("Fit");
         Internals.CheckAlive(_host);
 
         // A device that is not there is better told before the work than after.
-        Backends.Create(options.Compute).Dispose();
-        var scratch = new ScratchFolder();
+        ComputeOptions compute = ScoringDevice.Choose(_host, scoring.Device, scoring.Threads);
+        ScratchFolder? scratch = scoring.ModelFolder is null ? new ScratchFolder() : null;
         try
         {
-            string folder = Path.Combine(scratch.Path, "fused");
-            FusionReport report = new SmileFusion(options).Fuse(pool, folder, progress: new LayerReporter(_host, channel));
-            Report(channel, pool, options, report);
+            string folder = scoring.ModelFolder ?? Path.Combine(scratch!.Path, "model");
+            FusionReport? report = maker.Make(pool, folder, channel, new LayerReporter(_host, channel));
             Internals.CheckAlive(_host);
-            return SmileTransformer.Create(_host, folder, scratch, _ => _columns, options.BatchSize, options.Compute, report);
+            var place = new ModelPlace(folder, scratch, scoring.WeightsInZip ? null : folder);
+            return SmileTransformer.Create(_host, place, (_, _) => _columns, scoring.BatchSize, compute, report);
         }
         catch
         {
-            scratch.Dispose();
+            scratch?.Dispose();
             throw;
         }
     }
 
-    private static void Report(IChannel channel, ModelPool pool, SmileOptions options, FusionReport report)
-    {
-        channel.Info(
-            MessageSensitivity.Schema,
-            "Fused {0} experts ({1}) onto {2} in {3:F1} s: expert rank {4}, router rank {5}, {6} expert(s) per token.",
-            report.Experts.Count,
-            string.Join(", ", report.Experts),
-            pool.Pretrained.Config.ModelType,
-            report.Elapsed.TotalSeconds,
-            options.ExpertRank is { } rank ? rank : "dense",
-            options.RouterRank,
-            options.ExpertsPerToken);
-        channel.Info(
-            MessageSensitivity.Schema,
-            "{0} linear layers became routed, {1} stayed plain; {2:N0} parameters, the pretrained model has {3:N0}.",
-            report.Upscaled.Count,
-            report.Kept.Count,
-            report.FusedParameters,
-            report.PretrainedParameters);
-        foreach ((string layer, string reason) in report.Kept)
-        {
-            channel.Trace(MessageSensitivity.Schema, "{0} stayed plain: {1}.", layer, reason);
-        }
-    }
-
-    /// <summary>Logs every layer, and ends the fusion there when the context was cancelled.</summary>
+    /// <summary>Logs every layer, and ends the work there when the context was cancelled.</summary>
     private sealed class LayerReporter(IHost host, IChannel channel) : IProgress<FusionProgress>
     {
         public void Report(FusionProgress value)

@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
+using Microsoft.Win32.SafeHandles;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Networks;
@@ -8,7 +9,7 @@ namespace Smile.ML;
 
 /// <summary>
 /// A transformer in an ML.NET model file: the entry <c>Smile.bin</c>, which starts with the format's version and holds columns, heads and the
-/// list of the model's files, and each of these files as an entry of its own, as it is on disk.
+/// list of the model's files, and each of these files as an entry of its own, as it is on disk, or the path of the folder with them.
 /// </summary>
 internal static class SmileModelFormat
 {
@@ -19,93 +20,158 @@ internal static class SmileModelFormat
     private const string ModelSignature = "SMILEMDL";
     private const int ChunkLength = 1 << 20;
 
+    // Heads, classes of one, files: beyond any model, and small enough that a list of empty strings costs little.
+    private const int MaxListLength = 1 << 20;
+
     /// <summary>Saves a transformer.</summary>
-    public static void Save(ModelSaveContext context, SmileColumns columns, int batchSize, ModelFiles files)
+    /// <param name="context">The model being saved.</param>
+    /// <param name="columns">The columns.</param>
+    /// <param name="batchSize">The most rows to score together.</param>
+    /// <param name="files">The model's files.</param>
+    /// <param name="folder">The path to save in place of the files; null to save the files.</param>
+    public static void Save(ModelSaveContext context, SmileColumns columns, int batchSize, ModelFiles files, string? folder)
     {
         Internals.SetVersionInfo(context, ModelSignature, Version, typeof(SmileModelLoader), SmileModelLoader.Signature);
-        (string Name, long Length)[] entries = [.. files.Entries];
+        SavedFile[] entries = [.. files.Entries];
         Internals.SaveEntry(context, SettingsEntry, writer =>
         {
             writer.Write(Version);
-            writer.Write(columns.InputName);
+            WriteList(writer, columns.Inputs, input =>
+            {
+                writer.Write(input.Port.Name);
+                writer.Write(input.Name);
+            });
             writer.Write(columns.Names[0]);
-            writer.Write(columns.Output.Name);
+            writer.Write(columns.Output.Port.Name);
+            writer.Write(columns.Output.Pooling?.ToString() ?? "");
             writer.Write(batchSize);
-            writer.Write(columns.Heads.Count);
-            foreach (TaskHead head in columns.Heads)
+            WriteList(writer, columns.Heads, head => Write(writer, head));
+            writer.Write(folder ?? "");
+            WriteList(writer, entries, file =>
             {
-                Write(writer, head);
-            }
-
-            writer.Write(entries.Length);
-            foreach ((string name, long length) in entries)
-            {
-                writer.Write(name);
-                writer.Write(length);
-            }
+                writer.Write(file.Name);
+                writer.Write(file.Length);
+                writer.Write(file.Fingerprint);
+            });
         });
-        foreach ((string name, _) in entries)
+        foreach (SavedFile file in folder is null ? entries : [])
         {
-            Internals.SaveEntry(context, name, writer => files.CopyTo(name, writer));
+            Internals.SaveEntry(context, file.Name, writer => files.CopyTo(file.Name, writer));
         }
     }
 
-    /// <summary>Loads a transformer, by way of a temporary folder.</summary>
+    /// <summary>Loads a transformer, by way of a temporary folder where the weights are in the file.</summary>
     /// <param name="environment">Where it is to live.</param>
     /// <param name="context">ML.NET's ModelLoadContext.</param>
-    /// <param name="compute">Where it is to score.</param>
-    /// <exception cref="SmileException">The model was saved in a newer format, or is damaged.</exception>
-    public static SmileTransformer Load(IHostEnvironment environment, object context, ComputeOptions compute)
+    /// <param name="how">Where it is to score, and where weights beside the file are.</param>
+    /// <exception cref="SmileException">
+    /// The model was saved in a newer format or is damaged, its weights are missing or are others, or the device is not there.
+    /// </exception>
+    public static SmileTransformer Load(IHostEnvironment environment, object context, LoadSettings how)
     {
         Settings? settings = null;
-        if (!Internals.TryLoadEntry(context, SettingsEntry, reader => settings = ReadSettings(reader)))
-        {
-            throw Damaged($"the entry {SettingsEntry} is missing");
-        }
-
-        var scratch = new ScratchFolder();
+        ReadEntry(context, SettingsEntry, reader => settings = ReadSettings(reader));
+        ComputeOptions compute = ScoringDevice.Choose(environment, how.Compute?.Device, how.Compute?.Threads);
+        ScratchFolder? scratch = settings!.Folder.Length == 0 ? new ScratchFolder() : null;
         try
         {
-            ModelFolder folder = ModelFolder.Open(scratch.Path);
-            foreach ((string name, long length) in settings!.Files)
-            {
-                string path = folder.PathOf(name, $"{SettingsEntry} of the saved model");
-                if (!Internals.TryLoadEntry(context, name, reader => Extract(reader, path, name, length)))
-                {
-                    throw Damaged($"the entry {name} is missing");
-                }
-            }
-
+            ModelPlace place = scratch is null
+                ? FindWeights(settings, how.WeightsRoot)
+                : ExtractWeights(context, settings, scratch);
             return SmileTransformer.Create(
                 environment,
-                scratch.Path,
-                scratch,
-                model => new SmileColumns(
-                    settings.InputName, settings.OutputName, settings.NetworkOutput, settings.Heads, model.Inputs, model.Outputs),
+                place,
+                (config, model) => new SmileColumns(settings.Columns, config, model.Inputs, model.Outputs),
                 settings.BatchSize,
                 compute);
         }
         catch
         {
-            scratch.Dispose();
+            scratch?.Dispose();
             throw;
         }
+    }
+
+    private static ModelPlace ExtractWeights(object context, Settings settings, ScratchFolder scratch)
+    {
+        ModelFolder folder = ModelFolder.Open(scratch.Path);
+        foreach (SavedFile file in settings.Files)
+        {
+            string path = folder.PathOf(file.Name, $"{SettingsEntry} of the saved model");
+            ReadEntry(context, file.Name, reader => Extract(reader, path, file.Name, file.Length));
+            if (Look(path, file.Name) is var found && found != file)
+            {
+                throw Damaged($"the entry {file.Name} has {found}; expected {file}");
+            }
+        }
+
+        return new ModelPlace(scratch.Path, scratch);
+    }
+
+    private static ModelPlace FindWeights(Settings settings, string? root)
+    {
+        if (settings.Folder.Contains('\0', StringComparison.Ordinal))
+        {
+            throw Damaged($"{SettingsEntry} names a folder with a null character");
+        }
+
+        string folder = Path.GetFullPath(Path.Combine(root ?? "", settings.Folder));
+        if (!Directory.Exists(folder))
+        {
+            throw new SmileException(
+                $"{folder}: there is no such folder. The pipeline was saved without its weights; they are expected in \"{settings.Folder}\""
+                + (Path.IsPathRooted(settings.Folder) ? "." : $", seen from {(root is null ? "the current folder; RegisterSmile can name another" : root)}."));
+        }
+
+        ModelFolder place = ModelFolder.Open(folder);
+        foreach (SavedFile file in settings.Files)
+        {
+            string path = place.PathOf(file.Name, $"{SettingsEntry} of the saved model");
+            if (!File.Exists(path))
+            {
+                throw new SmileException($"{path}: is missing; the pipeline was saved with it.");
+            }
+
+            if (Look(path, file.Name) is var found && found != file)
+            {
+                throw new SmileException($"{path}: is another file than the pipeline was saved with: found {found}; expected {file}.");
+            }
+        }
+
+        return new ModelPlace(folder, SavedPath: settings.Folder);
+    }
+
+    private static SavedFile Look(string path, string name)
+    {
+        using SafeFileHandle handle = File.OpenHandle(path);
+        return SavedFile.Of(name, handle);
     }
 
     private static void Write(BinaryWriter writer, TaskHead head)
     {
         writer.Write(head.Name);
         writer.Write(head.Scale);
-        writer.Write(head.ClassNames.Count);
-        foreach (string name in head.ClassNames)
-        {
-            writer.Write(name);
-        }
+        WriteList(writer, head.ClassNames, writer.Write);
 
         writer.Write(head.EmbeddingSize);
         foreach (float value in head.ClassEmbeds)
         {
             writer.Write(value);
+        }
+    }
+
+    private static void ReadEntry(object context, string name, Action<BinaryReader> read)
+    {
+        try
+        {
+            if (!Internals.TryLoadEntry(context, name, read))
+            {
+                throw Damaged($"the entry {ErrorText.Quote(name)} is missing");
+            }
+        }
+        catch (InvalidDataException e)
+        {
+            throw new SmileException($"The saved model is damaged: the entry {ErrorText.Quote(name)}: {e.Message}", e);
         }
     }
 
@@ -120,13 +186,16 @@ internal static class SmileModelFormat
                     $"The model was saved in version {version} of Smile.ML's format; this Smile.ML reads versions 1 to {Version}. Load it with a newer Smile.ML.");
             }
 
+            Dictionary<string, string> inputs = ReadList(reader, r => (r.ReadString(), r.ReadString())).ToDictionary();
+            string outputName = reader.ReadString(), networkOutput = reader.ReadString(), pooling = reader.ReadString();
+            int batchSize = reader.ReadInt32();
+            List<TaskHead> heads = ReadList(reader, ReadHead);
             return new Settings(
+                new ColumnSettings(
+                    "", inputs, outputName, networkOutput, pooling.Length == 0 ? null : Enum.Parse<TokenPooling>(pooling), heads),
+                batchSize,
                 reader.ReadString(),
-                reader.ReadString(),
-                reader.ReadString(),
-                reader.ReadInt32(),
-                ReadList(reader, ReadHead),
-                ReadList(reader, r => (r.ReadString(), r.ReadInt64())));
+                ReadList(reader, r => new SavedFile(r.ReadString(), r.ReadInt64(), r.ReadString())));
         }
         catch (Exception e) when (e is IOException or FormatException or ArgumentException or OverflowException)
         {
@@ -153,9 +222,9 @@ internal static class SmileModelFormat
     private static List<T> ReadList<T>(BinaryReader reader, Func<BinaryReader, T> readItem)
     {
         int count = reader.ReadInt32();
-        if (count < 0)
+        if (count is < 0 or > MaxListLength)
         {
-            throw new FormatException($"found a count of {count}.");
+            throw new FormatException($"found a list of {count} items; expected 0 to {MaxListLength}.");
         }
 
         var items = new List<T>();
@@ -167,28 +236,44 @@ internal static class SmileModelFormat
         return items;
     }
 
+    private static void WriteList<T>(BinaryWriter writer, IReadOnlyCollection<T> items, Action<T> write)
+    {
+        writer.Write(items.Count);
+        foreach (T item in items)
+        {
+            write(item);
+        }
+    }
+
     private static void Extract(BinaryReader reader, string path, string name, long length)
     {
-        using FileStream file = File.Create(path);
-        var chunk = new byte[ChunkLength];
-        for (int read; (read = reader.Read(chunk, 0, chunk.Length)) > 0;)
+        try
         {
-            file.Write(chunk, 0, read);
-        }
+            using FileStream file = File.Create(path);
+            var chunk = new byte[(int)Math.Clamp(length, 1, ChunkLength)];
+            long written = 0;
+            for (int read; written <= length && (read = reader.Read(chunk, 0, chunk.Length)) > 0; written += read)
+            {
+                file.Write(chunk, 0, read);
+            }
 
-        if (file.Length != length)
+            if (written != length)
+            {
+                throw Damaged($"the entry {name} has {(written < length ? $"{written}" : "more")} bytes; expected {length}");
+            }
+        }
+        catch (Exception e) when (RegularFile.IsFileFailure(e))
         {
-            throw Damaged($"the entry {name} has {file.Length} bytes; expected {length}");
+            throw RegularFile.Failure(path, "cannot be written", e);
         }
     }
 
     private static SmileException Damaged(string what) => new($"The saved model is damaged: {what}.");
 
-    private sealed record Settings(
-        string InputName,
-        string OutputName,
-        string NetworkOutput,
-        int BatchSize,
-        IReadOnlyList<TaskHead> Heads,
-        IReadOnlyList<(string Name, long Length)> Files);
+    /// <summary>What the settings entry holds.</summary>
+    /// <param name="Columns">The columns.</param>
+    /// <param name="BatchSize">The most rows to score together.</param>
+    /// <param name="Folder">The path of the folder with the weights; empty where they are in the model file.</param>
+    /// <param name="Files">The model's files.</param>
+    private sealed record Settings(ColumnSettings Columns, int BatchSize, string Folder, IReadOnlyList<SavedFile> Files);
 }

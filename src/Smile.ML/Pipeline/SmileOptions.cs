@@ -1,4 +1,3 @@
-using Smile.ML.Compute;
 using Smile.ML.Fusion;
 using Smile.ML.Networks;
 
@@ -12,16 +11,34 @@ public class SmileOptions : SmileFusionOptions
     internal const int DefaultBatchSize = 64;
 
     /// <summary>
-    /// Gets or sets the column with the network's input: a vector of <see cref="float"/>, dense or sparse, whose size is the product of
-    /// the input's shape (an image: channels x height x width). <c>Features</c> by default.
+    /// Gets or sets the column for the network's first input. For an image: a vector of <see cref="float"/>, dense or sparse, whose size is
+    /// the product of the input's shape (channels x height x width). For a text: a vector of <see cref="long"/>, <see cref="int"/> or
+    /// <see cref="uint"/> token ids, of known or unknown size. <c>Features</c> by default.
     /// </summary>
     public string InputColumnName { get; set; } = "Features";
+
+    /// <summary>
+    /// Gets the columns of further network inputs, by the inputs' names: <c>attention_mask</c>, <c>token_type_ids</c>, ... An optional input
+    /// that is not named here is not fed. Rows of different lengths need no mask: where the network takes one, rows are padded and masked
+    /// as they are scored together, without effect on a single bit.
+    /// </summary>
+    public IDictionary<string, string> Inputs { get; } = new Dictionary<string, string>();
 
     /// <summary>Gets or sets the name of the column that receives the network's output. <c>Embedding</c> by default.</summary>
     public string OutputColumnName { get; set; } = "Embedding";
 
-    /// <summary>Gets or sets the network output to take; null for the network's first, the embedding.</summary>
+    /// <summary>
+    /// Gets or sets the network output to take; null for the network's first, the embedding or, of a classifier, <c>logits</c>. The
+    /// logits of a classifier add two more columns, named as ML.NET's own: <c>Score</c>, the classes' probabilities, and
+    /// <c>PredictedLabel</c>, the likeliest class, with the classes' names from the model's configuration (<c>id2label</c>).
+    /// </summary>
     public string? NetworkOutput { get; set; }
+
+    /// <summary>
+    /// Gets or sets how one vector is made of an output per token; null leaves the output as it is, a vector of unknown size with the
+    /// tokens' vectors one after the other.
+    /// </summary>
+    public TokenPooling? Pooling { get; set; }
 
     /// <summary>
     /// Gets the task heads. Each adds <c>TASK.Score</c>, the classes' probabilities, and <c>TASK.PredictedLabel</c>, the likeliest class.
@@ -40,15 +57,35 @@ public class SmileOptions : SmileFusionOptions
     /// </summary>
     public int BatchSize { get; set; } = DefaultBatchSize;
 
-    /// <summary>Gets or sets where to score: <c>cpu</c>, or <c>cuda</c> or <c>cuda:N</c> where Smile.ML.Cuda is referenced.</summary>
-    public string Device { get; set; } = "cpu";
+    /// <summary>
+    /// Gets or sets where to score: <c>cpu</c>, or <c>cuda</c> or <c>cuda:N</c> where Smile.ML.Cuda is referenced. Where null, the GPU that
+    /// the context names (<c>MLContext.GpuDeviceId</c>), else the CPU. A device that is not there is an error, unless the context allows
+    /// the CPU instead (<c>MLContext.FallbackToCpu</c>): then its log tells. The device is not saved with a pipeline.
+    /// </summary>
+    public string? Device { get; set; }
 
-    /// <summary>Gets where and with how many threads to score.</summary>
-    internal ComputeOptions Compute => new() { Device = Device, Threads = Threads };
+    /// <summary>
+    /// Gets or sets the folder to write the fused model to and to keep it in, for <see cref="WeightsInZip"/> or for other tools; it must not
+    /// exist or be empty. Null for a temporary folder.
+    /// </summary>
+    public string? ModelFolder { get; set; }
 
-    /// <summary>Gathers the heads.</summary>
-    /// <exception cref="SmileException">The folder or a head can't be read, or a task has no head there.</exception>
-    internal IReadOnlyList<TaskHead> LoadHeads()
+    /// <summary>
+    /// Gets or sets whether a saved pipeline holds the weights. Else it holds the path <see cref="ModelFolder"/> as it is given, relative or
+    /// absolute, and the fused model's files are used there when the pipeline is loaded: for models whose copies in zip files would be
+    /// too large or too slow. True by default.
+    /// </summary>
+    public bool WeightsInZip { get; set; } = true;
+
+    /// <summary>Gets how the fused model scores.</summary>
+    internal ScoringSettings Scoring => new(BatchSize, Device, Threads, ModelFolder, WeightsInZip);
+
+    /// <summary>Gathers what concerns columns.</summary>
+    /// <exception cref="SmileException">The heads' folder or a head can't be read, or a task has no head there.</exception>
+    internal ColumnSettings CreateColumnSettings()
+        => new(InputColumnName, new Dictionary<string, string>(Inputs), OutputColumnName, NetworkOutput, Pooling, LoadHeads());
+
+    private IReadOnlyList<TaskHead> LoadHeads()
     {
         if (HeadsFolder is null)
         {

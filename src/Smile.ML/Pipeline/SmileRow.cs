@@ -11,7 +11,6 @@ internal sealed class SmileRow : DataViewRow
     private readonly bool[] _active;
     private readonly Delegate?[] _getters = [];
     private readonly ScoringBlock? _block;
-    private readonly ValueGetter<VBuffer<float>>? _getInput;
     private long _scoredPosition = -1;
 
     public SmileRow(SmileRowMapper mapper, DataViewRow input, bool[] active)
@@ -19,8 +18,7 @@ internal sealed class SmileRow : DataViewRow
         (_mapper, _input, _active) = (mapper, input, active);
         if (mapper.AddsAny(active))
         {
-            _getInput = input.GetGetter<VBuffer<float>>(mapper.InputColumn);
-            _block = new ScoringBlock(mapper.Transformer);
+            _block = new ScoringBlock(mapper.Transformer, input, mapper.InputColumns);
             _getters = mapper.CreateGetters(_block, active, Fetch);
         }
     }
@@ -60,7 +58,7 @@ internal sealed class SmileRow : DataViewRow
         {
             _scoredPosition = -1;
             _block!.Clear(capacity: 1);
-            _block.Add(_getInput!);
+            _block.Add();
             _scoredPosition = _input.Position;
         }
 

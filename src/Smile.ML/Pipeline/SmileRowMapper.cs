@@ -7,12 +7,12 @@ namespace Smile.ML;
 internal sealed class SmileRowMapper : IRowToRowMapper
 {
     /// <summary>Binds a transformer.</summary>
-    /// <exception cref="SmileException">The schema lacks the input column or has one of another type.</exception>
+    /// <exception cref="SmileException">The schema lacks an input column or has one of another type.</exception>
     public SmileRowMapper(SmileTransformer transformer, DataViewSchema inputSchema)
     {
         Transformer = transformer;
         InputSchema = inputSchema;
-        InputColumn = transformer.Columns.FindInput(inputSchema);
+        InputColumns = transformer.Columns.FindInputs(inputSchema);
         var builder = new DataViewSchema.Builder();
         builder.AddColumns(inputSchema);
         builder.AddColumns(transformer.Columns.Create(inputSchema));
@@ -26,8 +26,8 @@ internal sealed class SmileRowMapper : IRowToRowMapper
     /// <summary>Gets the transformer.</summary>
     public SmileTransformer Transformer { get; }
 
-    /// <summary>Gets the column that the network reads.</summary>
-    public DataViewSchema.Column InputColumn { get; }
+    /// <summary>Gets the columns that the network reads.</summary>
+    public IReadOnlyList<DataViewSchema.Column> InputColumns { get; }
 
     public IEnumerable<DataViewSchema.Column> GetDependencies(IEnumerable<DataViewSchema.Column> dependingColumns)
         => GetDependencies(GetActive(dependingColumns));
@@ -55,7 +55,10 @@ internal sealed class SmileRowMapper : IRowToRowMapper
 
     /// <summary>Gets the columns of the input that are needed: those passed through and, for any of the transformer's, the network's.</summary>
     public DataViewSchema.Column[] GetDependencies(bool[] active)
-        => [.. InputSchema.Where(column => active[column.Index] || (column.Index == InputColumn.Index && AddsAny(active)))];
+    {
+        bool adds = AddsAny(active);
+        return [.. InputSchema.Where(column => active[column.Index] || (adds && InputColumns.Any(input => input.Index == column.Index)))];
+    }
 
     /// <summary>Tells whether any of the added columns is asked for.</summary>
     public bool AddsAny(bool[] active) => active.AsSpan(InputSchema.Count).Contains(true);

@@ -8,8 +8,8 @@ using Smile.ML.Fusion;
 namespace Smile.ML;
 
 /// <summary>
-/// Scores rows with a fused model: adds the network's output as a vector of <see cref="float"/> and, per task head, <c>TASK.Score</c> and
-/// <c>TASK.PredictedLabel</c>. What it makes of a row doesn't depend on the rows beside it. Safe for use from several threads.
+/// Scores rows with a fused model: adds the network's output as a vector of <see cref="float"/>, per task head <c>TASK.Score</c> and
+/// <c>TASK.PredictedLabel</c>, and for a network that is a classifier itself <c>Score</c> and <c>PredictedLabel</c>. What it makes of a row doesn't depend on the rows beside it. Safe for use from several threads.
 /// </summary>
 /// <remarks>
 /// Rows are scored lazily, in blocks, and only for the columns that are asked for. Cancelling the <see cref="MLContext"/> ends scoring
@@ -20,12 +20,13 @@ public sealed class SmileTransformer : ITransformer, IDisposable
 {
     private readonly IHost _host;
     private readonly ModelFiles _files;
+    private readonly string? _savedPath;
     private volatile bool _disposed;
 
-    private SmileTransformer(IHostEnvironment environment, SmileColumns columns, SmileModel model, ModelFiles files, int batchSize)
+    private SmileTransformer(IHostEnvironment environment, SmileColumns columns, SmileModel model, ModelFiles files, string? savedPath, int batchSize)
     {
         _host = environment.Register(nameof(SmileTransformer));
-        (Columns, Model, _files, BatchSize) = (columns, model, files, batchSize);
+        (Columns, Model, _files, _savedPath, BatchSize) = (columns, model, files, savedPath, batchSize);
     }
 
     /// <summary>Gets the model that scores. It is disposed with the transformer.</summary>
@@ -43,14 +44,14 @@ public sealed class SmileTransformer : ITransformer, IDisposable
     internal SmileColumns Columns { get; }
 
     /// <inheritdoc/>
-    /// <exception cref="SmileException">The input column is missing or of another type than the network takes.</exception>
+    /// <exception cref="SmileException">An input column is missing or of another type than the network takes.</exception>
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema) => CreateMapper(inputSchema).OutputSchema;
 
     /// <summary>Adds the columns to a data view. No row is read until the result is.</summary>
     /// <param name="input">The rows.</param>
     /// <returns>The rows with the added columns, lazily scored.</returns>
-    /// <exception cref="SmileException">The input column is missing or of another type than the network takes.</exception>
+    /// <exception cref="SmileException">An input column is missing or of another type than the network takes.</exception>
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
     public IDataView Transform(IDataView input)
     {
@@ -64,7 +65,7 @@ public sealed class SmileTransformer : ITransformer, IDisposable
     {
         ArgumentNullException.ThrowIfNull(ctx);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        SmileModelFormat.Save(ctx, Columns, BatchSize, _files);
+        SmileModelFormat.Save(ctx, Columns, BatchSize, _files, _savedPath);
     }
 
     /// <summary>Frees the weights, once no run is under way, and closes the model's files.</summary>
@@ -77,26 +78,28 @@ public sealed class SmileTransformer : ITransformer, IDisposable
 
     /// <summary>Makes a transformer of a model in a folder.</summary>
     /// <param name="environment">Where it lives.</param>
-    /// <param name="folder">The model's folder, fused or plain.</param>
-    /// <param name="scratch">The temporary folder that the model's is in: it becomes the transformer's; or null.</param>
+    /// <param name="place">Where the model is.</param>
     /// <param name="columns">Lays the columns out for the loaded model.</param>
     /// <param name="batchSize">The most rows to score together.</param>
     /// <param name="compute">Where to score.</param>
     /// <param name="report">What made the model, where it was fused just now.</param>
     internal static SmileTransformer Create(
         IHostEnvironment environment,
-        string folder,
-        ScratchFolder? scratch,
-        Func<SmileModel, SmileColumns> columns,
+        ModelPlace place,
+        Func<ModelConfig, SmileModel, SmileColumns> columns,
         int batchSize,
         ComputeOptions compute,
         FusionReport? report = null)
     {
         CheckBatchSize(batchSize);
-        SmileModel model = SmileModel.Load(folder, compute);
+        using HuggingFaceFolder folder = HuggingFaceFolder.Open(place.Folder);
+        var model = SmileModel.Load(folder.Config, folder, compute);
         try
         {
-            return new SmileTransformer(environment, columns(model), model, ModelFiles.Open(folder, scratch), batchSize) { Report = report };
+            SmileColumns layout = columns(folder.Config, model);
+            CheckBatchValues(batchSize, layout);
+            return new SmileTransformer(
+                environment, layout, model, ModelFiles.Open(place.Folder, place.Scratch), place.SavedPath, batchSize) { Report = report };
         }
         catch
         {
@@ -115,18 +118,27 @@ public sealed class SmileTransformer : ITransformer, IDisposable
         }
     }
 
-    /// <summary>Runs the network on the first rows of a buffer.</summary>
-    /// <param name="inputs">[at least <paramref name="rows"/>, input size].</param>
-    /// <param name="rows">Rows to run.</param>
-    /// <returns>[rows, output size].</returns>
-    internal float[] Run(float[] inputs, int rows)
+    /// <summary>Checks that the values of a batch can be counted in 32 bits.</summary>
+    private static void CheckBatchValues(int batchSize, SmileColumns columns)
+    {
+        int size = columns.Inputs.Select(input => input.Size ?? 1)
+            .Append(columns.Output.Size ?? 1)
+            .Concat(columns.Heads.Select(head => head.ClassNames.Count))
+            .Max();
+        if ((long)batchSize * size > Array.MaxLength)
+        {
+            throw new SmileException($"{nameof(BatchSize)} is {batchSize}; expected at most {Array.MaxLength / size}, for rows of {size} values.");
+        }
+    }
+
+    /// <summary>Runs the network on a batch.</summary>
+    /// <param name="inputs">The network's inputs by name, batch first.</param>
+    /// <returns>The output that the columns take.</returns>
+    internal HostTensor Run(IReadOnlyDictionary<string, HostTensor> inputs)
     {
         Internals.CheckAlive(_host);
-        int length = rows * Columns.InputSize;
-        HostTensor batch = HostTensor.FromFloats(
-            [rows, .. Columns.Input.Shape], inputs.Length == length ? inputs : inputs[..length]);
-        var feed = new Dictionary<string, HostTensor> { [Columns.Input.Name] = batch };
-        return Model.Run(feed, [Columns.Output.Name])[Columns.Output.Name].Floats!;
+        string output = Columns.Output.Port.Name;
+        return Model.Run(inputs, [output])[output];
     }
 
     private SmileRowMapper CreateMapper(DataViewSchema inputSchema)

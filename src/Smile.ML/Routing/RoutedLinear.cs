@@ -45,8 +45,8 @@ internal sealed class RoutedLinear(string name, DenseWeights shared, DenseWeight
 
     private void Report(IRoutingObserver observer, RoutingDecision decision)
     {
-        var scores = new float[decision.Tokens * decision.ExpertCount];
-        var selected = new int[decision.Tokens * decision.ExpertsPerToken];
+        var scores = new float[checked(decision.Tokens * decision.ExpertCount)];
+        var selected = new int[checked(decision.Tokens * decision.ExpertsPerToken)];
         var weights = new float[selected.Length];
         decision.Download(scores, selected, weights);
         observer.OnRouted(name, decision.Tokens, scores, selected, weights);

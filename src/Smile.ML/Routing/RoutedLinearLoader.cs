@@ -10,6 +10,9 @@ internal sealed class RoutedLinearLoader(ITensorSource source, Backend backend, 
     /// <summary>How far a row of svh may be from a multiple of its router row, relative to its norm, to be taken as one.</summary>
     private const double SameDirection = 1e-6;
 
+    // Kernels count the values of a few rows in 32 bits.
+    private const int MaxRouterRows = 1 << 26;
+
     public LinearLayerInfo? Find(string name)
         => DenseLinearLoader.Find(source, new RoutedLayerNames(name).SharedLayer) is { } shared ? shared with { Name = name } : null;
 
@@ -49,7 +52,7 @@ internal sealed class RoutedLinearLoader(ITensorSource source, Backend backend, 
     private int ReadRouterRank(string name, int inputs)
     {
         if (!source.Tensors.TryGetValue(name, out TensorInfo? gate) || gate.Shape.Count != 2 || gate.Shape[1] != inputs
-            || gate.Shape[0] < router.ExpertCount || gate.Shape[0] % router.ExpertCount != 0 || gate.Shape[0] > int.MaxValue
+            || gate.Shape[0] < router.ExpertCount || gate.Shape[0] % router.ExpertCount != 0 || gate.Shape[0] > MaxRouterRows
             || !gate.Type.IsFloatingPoint())
         {
             throw new SmileException(
@@ -75,7 +78,7 @@ internal sealed class RoutedLinearLoader(ITensorSource source, Backend backend, 
             return new ExpertDefinition { Rank = 0, Bias = bias };
         }
 
-        bool known = source.Tensors.TryGetValue(names.U(expert), out TensorInfo? u) && u.Shape.Count == 2 && u.Shape[1] is >= 1 and <= int.MaxValue;
+        bool known = source.Tensors.TryGetValue(names.U(expert), out TensorInfo? u) && u.Shape.Count == 2 && u.Shape[1] is >= 1 and <= MaxRouterRows;
         int rank = known ? (int)u!.Shape[1] : 1;
         source.Require(names.U(expert), layer.Outputs, rank);
         source.Require(names.Svh(expert), rank, layer.Inputs);

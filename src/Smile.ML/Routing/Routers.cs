@@ -15,6 +15,9 @@ internal static class Routers
     /// <summary>The paper's router.</summary>
     public const string Default = "smile";
 
+    // Beyond any pool; the experts' lists are made before their weights are looked for, and must stay small.
+    private const int MaxExperts = 4096;
+
     private static readonly Dictionary<string, Func<int, int, IRowRouter>> ByName = new()
     {
         [Default] = (experts, expertsPerToken) => new SmileRouter(experts, expertsPerToken),
@@ -28,10 +31,10 @@ internal static class Routers
         if (!ByName.TryGetValue(name, out Func<int, int, IRowRouter>? create))
         {
             throw new SmileException(
-                $"{config.Location}: {ConfigKey} is \"{name}\"; supported: {string.Join(", ", ByName.Keys.Order(StringComparer.Ordinal))}.");
+                $"{config.Location}: {ConfigKey} is \"{ErrorText.Clip(name)}\"; supported: {string.Join(", ", ByName.Keys.Order(StringComparer.Ordinal))}.");
         }
 
-        int experts = config.GetInt32("num_local_experts", minimum: 1);
+        int experts = config.GetInt32("num_local_experts", minimum: 1, maximum: MaxExperts);
         return create(experts, config.GetInt32("num_experts_per_tok", minimum: 1, maximum: experts));
     }
 }

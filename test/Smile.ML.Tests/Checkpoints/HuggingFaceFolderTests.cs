@@ -22,6 +22,30 @@ public sealed class HuggingFaceFolderTests
     }
 
     [TestMethod]
+    public void OldNamesOfNormsGiveWayToThePresentOnes()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("config.json", "{}");
+        var tensors = new Dictionary<string, HostTensor>
+        {
+            ["bert.LayerNorm.gamma"] = HostTensor.FromFloats([2], [1, 2]),
+            ["bert.LayerNorm.beta"] = HostTensor.FromFloats([2], [3, 4]),
+            ["gamma"] = HostTensor.FromFloats([1], [5]),
+        };
+        TensorFile.Write(folder["model.safetensors"], tensors);
+        using (var opened = HuggingFaceFolder.Open(folder.Path))
+        {
+            CollectionAssert.AreEquivalent(new[] { "bert.LayerNorm.weight", "bert.LayerNorm.bias", "gamma" }, opened.Tensors.Keys.ToArray());
+            Assert.AreEqual("bert.LayerNorm.bias", opened.Tensors["bert.LayerNorm.bias"].Name);
+            CollectionAssert.AreEqual(new float[] { 3, 4 }, opened.ReadFloats("bert.LayerNorm.bias"));
+        }
+
+        tensors["bert.LayerNorm.weight"] = tensors["bert.LayerNorm.gamma"];
+        TensorFile.Write(folder["model.safetensors"], tensors);
+        AssertFails(folder, "'bert.LayerNorm.gamma'", "both stand for 'bert.LayerNorm.weight'");
+    }
+
+    [TestMethod]
     public void RefusesAFolderWithoutWeights()
     {
         using var folder = new TemporaryFolder();

@@ -165,7 +165,7 @@ public sealed class AdapterExpertTests
             ("Expert x*found tensor base_model.model.score.weight*no parameter score.weight*", (_, t) => t[$"{Prefix}score.weight"] = Zeros(1, 1)),
             ("*found tensor 'layers.0.weight'*'base_model.model.'*", (_, t) => t["layers.0.weight"] = Zeros(8, 6)),
             ("*lora_magnitude_vector'*not supported*", (_, t) => t[$"{Prefix}layers.0.lora_magnitude_vector"] = HostTensor.FromFloats([8], new float[8])),
-            ("*layers.0.lora_A.weight*a second one for layers.0*", (_, t) => t[$"{Prefix}layers.0.lora_A.other.weight"] = Zeros(2, 6)),
+            ("*layers.0.lora_A.weight*a second one for 'layers.0'*", (_, t) => t[$"{Prefix}layers.0.lora_A.other.weight"] = Zeros(2, 6)),
             ("*tensor base_model.model.layers.1.lora_A.weight holds NaN at element 3*", (_, t) => t[$"{Prefix}layers.1.lora_A.weight"].Floats![3] = float.NaN),
             ("*layers.0.lora_B.weight holds*", (_, t) => t[$"{Prefix}layers.0.lora_B.weight"].Floats![0] = float.PositiveInfinity),
             ("*peft_type is 'LOHA'; supported: 'LORA'*", (c, _) => c["peft_type"] = "LOHA"),

@@ -66,6 +66,11 @@ public sealed class GoldenNetworkTests
             FusionReport report = new SmileFusion(Options(setting)).Fuse(pool, temporary["fused"]);
             Assert.AreEqual(setting.Value.GetProperty("upscaled").GetArrayLength(), report.Upscaled.Count, $"{network}/{setting.Name}");
 
+            // An upscaled head that was tied to the embeddings has its pretrained weight beside the table.
+            long tied = report.Upscaled.Contains("lm_head") && !pool.Pretrained.Tensors.ContainsKey("lm_head.weight")
+                ? pool.Pretrained.Tensors["model.embed_tokens.weight"].ElementCount : 0;
+            Assert.AreEqual(setting.Value.GetProperty("fused_parameters").GetInt64() + tied, report.FusedParameters, $"{network}/{setting.Name}");
+
             using SmileModel model = SmileModel.Load(temporary["fused"]);
             var routing = new Recorder();
             IReadOnlyDictionary<string, HostTensor> outputs = model.Run(inputs, observer: routing);

@@ -160,7 +160,7 @@ public sealed class BertTests
         return hidden;
     }
 
-    private static JsonObject Config(string type) => new()
+    internal static JsonObject Config(string type) => new()
     {
         ["model_type"] = type,
         ["hidden_size"] = Hidden,
@@ -175,8 +175,8 @@ public sealed class BertTests
         ["layer_norm_eps"] = Epsilon,
     };
 
-    /// <summary>A classifier of two classes, the default.</summary>
-    private static RandomWeights Weights(string type, string prefix, bool classifies)
+    /// <summary>The default is a classifier of two classes.</summary>
+    internal static RandomWeights Weights(string type, string prefix, bool classifies, int classes = 2)
     {
         var weights = new RandomWeights(seed: 7);
         weights.Add($"{prefix}embeddings.word_embeddings.weight", 1, Vocabulary, Hidden);
@@ -200,12 +200,12 @@ public sealed class BertTests
         weights.AddLinear($"{prefix}pooler.dense", Hidden, Hidden);
         if (classifies && type == "bert")
         {
-            weights.AddLinear("classifier", 2, Hidden);
+            weights.AddLinear("classifier", classes, Hidden);
         }
         else if (classifies)
         {
             weights.AddLinear("classifier.dense", Hidden, Hidden);
-            weights.AddLinear("classifier.out_proj", 2, Hidden);
+            weights.AddLinear("classifier.out_proj", classes, Hidden);
         }
 
         return weights;

@@ -122,7 +122,7 @@ public sealed class VisionTransformerTests
         return reference.LayerNorm($"{prefix}layernorm", hidden, Epsilon);
     }
 
-    private static JsonObject Config(bool bias) => new()
+    internal static JsonObject Config(bool bias) => new()
     {
         ["model_type"] = "vit",
         ["hidden_size"] = Hidden,
@@ -138,7 +138,7 @@ public sealed class VisionTransformerTests
         ["id2label"] = new JsonObject { ["0"] = "a", ["1"] = "b", ["2"] = "c" },
     };
 
-    private static RandomWeights Weights(string prefix, bool bias, bool pools)
+    internal static RandomWeights Weights(string prefix, bool bias, bool pools, int classes = 3)
     {
         var weights = new RandomWeights(seed: 9);
         weights.Add($"{prefix}embeddings.cls_token", 1, 1, 1, Hidden);
@@ -163,7 +163,7 @@ public sealed class VisionTransformerTests
         }
         else
         {
-            weights.AddLinear("classifier", 3, Hidden);
+            weights.AddLinear("classifier", classes, Hidden);
         }
 
         return weights;

@@ -121,6 +121,93 @@ public sealed class SmilePipelineTests : PipelineTest
         Assert.HasCount(3, scored.Preview(3).RowView);
     }
 
+    [TestMethod]
+    public void FiltersDropRowsBeforeAndBehind()
+    {
+        SmileOptions options = OptionsWithHeads;
+        options.BatchSize = 4;
+        var rows = TinyModels.Rows(30, TinyModels.MlpInputs).Select((pixels, i) => new Weighted { Id = i, Weight = i % 5, Pixels = pixels });
+        IDataView data = Ml.Data.LoadFromEnumerable(rows);
+        using SmileTransformer transformer = Ml.Transforms.Smile(Mlp, options).Fit(data);
+        Dictionary<int, float[]> all = Read(transformer.Transform(data));
+        IDataView before = transformer.Transform(Ml.Data.FilterRowsByColumn(data, "Weight", lowerBound: 1, upperBound: 3));
+        IDataView behind = Ml.Data.FilterRowsByColumn(transformer.Transform(data), "Weight", lowerBound: 1, upperBound: 3);
+        foreach (Dictionary<int, float[]> kept in new[] { Read(before), Read(behind) })
+        {
+            int[] ids = [.. Enumerable.Range(0, 30).Where(i => i % 5 is 1 or 2)];
+            CollectionAssert.AreEqual(ids, kept.Keys.ToArray());
+            AssertSameBits([.. ids.Select(id => all[id])], [.. kept.Values]);
+        }
+    }
+
+    [TestMethod]
+    public void ACacheCheckpointKeepsLaterPartsFromScoringAgain()
+    {
+        var source = new ObservedDataView(TinyModels.Rows(9, TinyModels.MlpInputs));
+        EstimatorChain<SmileTransformer> scoring = new EstimatorChain<ITransformer>().Append(Ml.Transforms.Smile(Mlp, OptionsWithHeads));
+
+        // Two parts that each read all rows of the scored column as they are fitted.
+        Fit(scoring);
+        int twice = source.PixelsRead;
+        source.PixelsRead = 0;
+        Fit(scoring.AppendCacheCheckpoint(Ml));
+
+        Assert.AreEqual(18, twice);
+        Assert.AreEqual(9, source.PixelsRead);
+
+        void Fit(EstimatorChain<SmileTransformer> start) => start
+            .Append(new ReadingEstimator("digits.PredictedLabel")).Append(new ReadingEstimator("digits.PredictedLabel")).Fit(source);
+    }
+
+    [TestMethod]
+    public void ColumnsOfTheSameNameHideEarlierOnesAndKeepThem()
+    {
+        SmileOptions second = Options, third = Options;
+        second.ExpertRank = null;
+        third.OutputColumnName = "Pixels";
+        float[][] rows = TinyModels.Rows(6, TinyModels.MlpInputs);
+        IDataView data = Load(rows);
+        using TransformerChain<SmileTransformer> model = Ml.Transforms.Smile(Mlp, Options)
+            .Append(Ml.Transforms.Smile(Mlp, second)).Append(Ml.Transforms.Smile(Mlp, third)).Fit(data);
+        IDataView scored = model.Transform(data);
+        DataViewSchema.Column[] columns = [.. scored.Schema.Where(column => column.Name is "Embedding" or "Pixels").OrderBy(column => column.Index)];
+
+        CollectionAssert.AreEqual(new[] { "Pixels", "Embedding", "Embedding", "Pixels" }, columns.Select(column => column.Name).ToArray());
+        CollectionAssert.AreEqual(new[] { true, true, false, false }, columns.Select(column => column.IsHidden).ToArray());
+        using SmileTransformer alone = Fit(Options), dense = Fit(second);
+        AssertSameBits(rows, [.. scored.GetColumn<float[]>(columns[0])]);
+        AssertSameBits(Column(alone.Transform(data), "Embedding"), [.. scored.GetColumn<float[]>(columns[1])]);
+        AssertSameBits(Column(dense.Transform(data), "Embedding"), Column(scored, "Embedding"));
+        AssertSameBits(Column(alone.Transform(data), "Embedding"), Column(scored, "Pixels"));
+    }
+
+    [TestMethod]
+    public void ALiveRowIsScoredOnceForAllItsColumns()
+    {
+        using SmileTransformer transformer = Fit(OptionsWithHeads);
+        var source = new ObservedDataView(TinyModels.Rows(3, TinyModels.MlpInputs));
+        IRowToRowMapper mapper = ((ITransformer)transformer).GetRowToRowMapper(source.Schema);
+        DataViewSchema.Column[] wanted = [mapper.OutputSchema["Embedding"], mapper.OutputSchema["digits.Score"], mapper.OutputSchema["signs.Score"]];
+        using DataViewRowCursor cursor = source.GetRowCursor(mapper.GetDependencies(wanted));
+        using DataViewRow row = mapper.GetRow(cursor, wanted);
+        ValueGetter<VBuffer<float>>[] getters = [.. wanted.Select(row.GetGetter<VBuffer<float>>)];
+        var found = new List<float[]>();
+        while (cursor.MoveNext())
+        {
+            foreach (ValueGetter<VBuffer<float>> get in getters.Concat(getters))
+            {
+                VBuffer<float> value = default;
+                get(ref value);
+                found.Add([.. value.DenseValues()]);
+            }
+        }
+
+        Assert.AreEqual(3, source.PixelsRead);
+        IDataView scored = transformer.Transform(source);
+        float[][][] columns = [.. wanted.Select(column => Column(scored, column.Name))];
+        AssertSameBits([.. Enumerable.Range(0, 18).Select(i => columns[i % 3][i / 6])], found);
+    }
+
     private EstimatorChain<ITransformer> Chain()
     {
         SmileOptions options = OptionsWithHeads;
@@ -148,6 +235,28 @@ public sealed class SmilePipelineTests : PipelineTest
         }
 
         return rows;
+    }
+
+    /// <summary>A part that reads a column as it is fitted, and changes nothing.</summary>
+    private sealed class ReadingEstimator(string column) : IEstimator<ITransformer>
+    {
+        public ITransformer Fit(IDataView input)
+        {
+            Assert.IsGreaterThan(0, input.GetColumn<uint>(column).Count());
+            return new MLContext().Transforms.CopyColumns("Copy", column).Fit(input);
+        }
+
+        public SchemaShape GetOutputSchema(SchemaShape inputSchema) => inputSchema;
+    }
+
+    private sealed class Weighted
+    {
+        public int Id { get; set; }
+
+        public float Weight { get; set; }
+
+        [VectorType(TinyModels.MlpInputs)]
+        public float[] Pixels { get; set; } = [];
     }
 
     private sealed class Input

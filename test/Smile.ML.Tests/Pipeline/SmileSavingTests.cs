@@ -131,7 +131,7 @@ public sealed class SmileSavingTests : PipelineTest
             File.WriteAllBytes(ModelPath, intact);
         }
 
-        LoadAgain();
+        LoadAgain().Dispose();
     }
 
     [TestMethod]
@@ -153,7 +153,96 @@ public sealed class SmileSavingTests : PipelineTest
         Save();
 
         Assert.Contains("abacus", LoadError(new ComputeOptions { Device = "abacus" }).Message);
-        LoadAgain();
+        LoadAgain().Dispose();
+    }
+
+    [TestMethod]
+    public void WeightsMayStayInTheirFolder()
+    {
+        string folder = Path.Combine(Folder, "weights"), moved = Path.Combine(Folder, "elsewhere", "weights");
+        SmileOptions options = OptionsWithHeads;
+        (options.ModelFolder, options.WeightsInZip) = (folder, false);
+        using SmileTransformer transformer = Fit(options);
+        float[][] expected = Column(transformer.Transform(Load(Rows)), "Embedding");
+        Ml.Model.Save(transformer, null, ModelPath);
+        using (ZipArchive zip = ZipFile.OpenRead(ModelPath))
+        {
+            Assert.IsFalse(zip.Entries.Any(entry => entry.Name is "model.safetensors" or "config.json"));
+        }
+
+        for (int generation = 0; generation < 2; generation++)
+        {
+            using SmileTransformer loaded = LoadAgain();
+            AssertSameBits(expected, Column(loaded.Transform(Load(Rows)), "Embedding"));
+            Ml.Model.Save(loaded, null, ModelPath);
+        }
+
+        Assert.Contains("not empty", Assert.ThrowsExactly<SmileException>(() => Fit(options)).Message);
+        Directory.CreateDirectory(Path.GetDirectoryName(moved)!);
+        Directory.Move(folder, moved);
+        Assert.Contains(folder, LoadError().Message);
+    }
+
+    [TestMethod]
+    public void ARelativeFolderIsSeenFromTheCurrentOneOrTheRoot()
+    {
+        string relative = $"weights-{Guid.NewGuid()}", folder = Path.GetFullPath(relative), root = Path.Combine(Folder, "root");
+        Directory.CreateDirectory(root);
+        TinyModels.WriteMlp(folder, maxShardBytes: 600);
+        try
+        {
+            using SmileTransformer transformer = Ml.Transforms.ApplySmileModel(relative, inputColumnName: "Pixels", weightsInZip: false).Fit(Load(Rows));
+            float[][] expected = Column(transformer.Transform(Load(Rows)), "Embedding");
+            Ml.Model.Save(transformer, null, ModelPath);
+            using (SmileTransformer loaded = LoadAgain())
+            {
+                AssertSameBits(expected, Column(loaded.Transform(Load(Rows)), "Embedding"));
+            }
+
+            foreach (string file in Directory.GetFiles(folder))
+            {
+                Directory.CreateDirectory(Path.Combine(root, relative));
+                File.Move(file, Path.Combine(root, relative, Path.GetFileName(file)));
+            }
+
+            Directory.Delete(folder);
+            SmileException error = LoadError();
+            Assert.Contains(folder, error.Message);
+            Assert.Contains("RegisterSmile", error.Message);
+            using var found = (SmileTransformer)new MLContext().RegisterSmile(weightsRoot: root).Model.Load(ModelPath, out _);
+            AssertSameBits(expected, Column(found.Transform(Load(Rows)), "Embedding"));
+        }
+        finally
+        {
+            if (Directory.Exists(folder))
+            {
+                Directory.Delete(folder, recursive: true);
+            }
+        }
+    }
+
+    [TestMethod]
+    public void OtherWeightsThanTheSavedOnesAreRefused()
+    {
+        string folder = Path.Combine(Folder, "weights");
+        TinyModels.WriteMlp(folder, maxShardBytes: long.MaxValue);
+        using (SmileTransformer transformer = Ml.Transforms.ApplySmileModel(folder, inputColumnName: "Pixels", weightsInZip: false).Fit(Load(Rows)))
+        {
+            Ml.Model.Save(transformer, null, ModelPath);
+        }
+
+        string weights = Path.Combine(folder, "model.safetensors");
+        byte[] intact = File.ReadAllBytes(weights), trainedAgain = [.. intact];
+        trainedAgain[^1] ^= 1;
+        File.WriteAllBytes(weights, trainedAgain);
+        SmileException error = LoadError();
+        Assert.Contains(weights, error.Message);
+        Assert.Contains("another file", error.Message);
+
+        File.Delete(weights);
+        Assert.Contains("model.safetensors: is missing", LoadError().Message);
+        File.WriteAllBytes(weights, intact);
+        LoadAgain().Dispose();
     }
 
     [TestMethod]

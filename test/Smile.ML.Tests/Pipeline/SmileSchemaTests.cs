@@ -102,6 +102,7 @@ public sealed class SmileSchemaTests : PipelineTest
         AssertRefused(options => options.Tasks.Add("digits"), "digits", "HeadsFolder");
         AssertRefused(options => options.ExpertsPerToken = 4, "ExpertsPerToken is 4", "1 to 3");
         AssertRefused(options => options.InputColumnName = "", "column");
+        AssertRefused(options => options.WeightsInZip = false, "ModelFolder");
         AssertRefused(options => options.BatchSize = 0, "BatchSize is 0");
 
         void AssertRefused(Action<SmileOptions> change, params string[] words)

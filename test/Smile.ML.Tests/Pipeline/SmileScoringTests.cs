@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Smile.ML.Checkpoints;
 using Smile.ML.Fusion;
 using Smile.ML.Networks;
+using Smile.ML.Tests.Checkpoints;
 using Smile.ML.Tests.Testing;
 
 namespace Smile.ML.Tests.Pipeline;
@@ -39,7 +41,31 @@ public sealed class SmileScoringTests : PipelineTest
         using SmileTransformer tokens = Ml.Transforms.Smile(pool, options).Fit(Load(images));
         Assert.AreEqual(
             new VectorDataViewType(NumberDataViewType.Single, 5, 16), tokens.GetOutputSchema(Load(images).Schema)["Embedding"].Type);
-        Assert.HasCount(5 * 16, Column(tokens.Transform(Load(images)), "Embedding")[4]);
+        float[] last = Column(tokens.Transform(Load(images)), "Embedding")[4];
+        Assert.HasCount(5 * 16, last);
+
+        options.Pooling = TokenPooling.LastToken;
+        using SmileTransformer pooled = Ml.Transforms.Smile(pool, options).Fit(Load(images));
+        AssertSameBits([last[64..]], [Column(pooled.Transform(Load(images)), "Embedding")[4]]);
+    }
+
+    [TestMethod]
+    public void AnExpertsOwnHeadIsAnOutput()
+    {
+        using var folder = new TemporaryFolder();
+        using ModelPool pool = new HeadPool(folder, "vit").Pretrained(null).Expert("flowers", 3).Expert("pets", 5).Open();
+        float[][] images = TinyModels.Rows(3, 2 * 9 * 9);
+        SmileOptions options = Options;
+        options.NetworkOutput = "pets.logits";
+        using SmileTransformer transformer = Ml.Transforms.Smile(pool, options).Fit(Load(images));
+        float[][] logits = Column(transformer.Transform(Load(images)), "Embedding");
+        var inputs = new Dictionary<string, HostTensor> { ["pixel_values"] = HostTensor.FromFloats([3, 2, 9, 9], [.. images.SelectMany(image => image)]) };
+        AssertSameBits([.. transformer.Model.Run(inputs)["pets.logits"].Floats!.Chunk(5)], logits);
+        uint[] labels = [.. transformer.Transform(Load(images)).GetColumn<uint>("PredictedLabel")];
+        CollectionAssert.AreEqual(logits.Select(row => 1u + (uint)Array.IndexOf(row, row.Max())).ToArray(), labels);
+        VBuffer<ReadOnlyMemory<char>> names = default;
+        transformer.GetOutputSchema(Load(images).Schema)["PredictedLabel"].GetKeyValues(ref names);
+        CollectionAssert.AreEqual(new[] { "pets 0", "pets 1", "pets 2", "pets 3", "pets 4" }, names.DenseValues().Select(name => name.ToString()).ToArray());
     }
 
     [TestMethod]

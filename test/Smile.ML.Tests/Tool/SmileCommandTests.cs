@@ -37,6 +37,28 @@ public sealed class SmileCommandTests
     }
 
     [TestMethod]
+    public void HeadsThatDifferStayEachTasksOwn()
+    {
+        using var folder = new TemporaryFolder();
+        HeadPool models = new HeadPool(folder, "bert").Pretrained(null, bare: true).Expert("cola", 2).Expert("mnli", 3);
+        string[] pool = ["--pretrained", folder["_pretrained_"], "--expert", $"cola={folder["cola"]}", "--expert", $"mnli={folder["mnli"]}", "--output", folder["out"]];
+        (int code, string output, string error) = Run(["fuse", .. pool]);
+        Assert.AreEqual(0, code, error);
+        StringAssert.Contains(output, "classifier: cola, mnli");
+        StringAssert.Contains(Run("inspect", folder["out"]).Output, "classifier: cola, mnli");
+
+        TensorFile.Write(folder["in.safetensors"], models.Inputs());
+        Assert.AreEqual(0, Run("run", "--model", folder["out"], "--inputs", folder["in.safetensors"], "--outputs", folder["out.safetensors"]).Code);
+        Dictionary<string, HostTensor> outputs = TensorFile.Read(folder["out.safetensors"]);
+        CollectionAssert.AreEqual(new long[] { 2, 2 }, outputs["cola.logits"].Shape.ToArray());
+        CollectionAssert.AreEqual(new long[] { 2, 3 }, outputs["mnli.logits"].Shape.ToArray());
+
+        (code, _, error) = Run(["merge", "--method", "ties", .. pool, "--force"]);
+        Assert.AreEqual(1, code);
+        StringAssert.Contains(error, "head classifier");
+    }
+
+    [TestMethod]
     public void MergesIntoAPlainModel()
     {
         using var folder = new TemporaryFolder();
@@ -75,6 +97,20 @@ public sealed class SmileCommandTests
             "fuse", "--pretrained", pretrained, "--expert", $"lora={adapter}", "--expert", $"full={Path.Combine(pool, "a")}", "--output", folder["fused"]);
         Assert.AreEqual(0, code, error);
         StringAssert.Contains(output, "Fused 2 experts: lora, full");
+    }
+
+    [TestMethod]
+    public void AnalyzesAPool()
+    {
+        using var folder = new TemporaryFolder();
+        string pool = TestPool.WriteClip(folder, 3);
+        (int code, string output, string error) = Run("analyze", "--pool", pool, "--report", folder["report.html"], "--router-rank", "2");
+        Assert.AreEqual(0, code, error);
+        StringAssert.Contains(output, "With --heads and --data");
+        StringAssert.Contains(File.ReadAllText(folder["report.html"]), "Smile.ML report");
+        CollectionAssert.AreEquivalent(new[] { "pool", "report.html" }, folder.Names());
+        Assert.AreEqual(1, Run("analyze", "--pool", pool, "--report", folder["missing/report.html"]).Code);
+        Assert.AreEqual(2, Run("analyze", "--pool", pool).Code);
     }
 
     [TestMethod]

@@ -10,7 +10,7 @@ internal abstract class HostEnvironment(int? seed, Random random) : IHost, IHost
     /// <summary>The MLContext's.</summary>
     public int? Seed => seed;
 
-    // As in ML.NET, a host does not see what its parent has set here.
+    // As in ML.NET, a host gets what its parent has here when it is registered, and sees no later change.
     public string TempFilePath { get; set; } = Path.GetTempPath();
 
     public bool FallbackToCpu { get; set; }
@@ -35,7 +35,12 @@ internal abstract class HostEnvironment(int? seed, Random random) : IHost, IHost
         Contracts.CheckNonEmpty(name, nameof(name));
         lock (_lock)
         {
-            return new Host(this, name, new Random(seed ?? random.Next()));
+            return new Host(this, name, new Random(seed ?? random.Next()))
+            {
+                TempFilePath = TempFilePath,
+                FallbackToCpu = FallbackToCpu,
+                GpuDeviceId = GpuDeviceId,
+            };
         }
     }
 

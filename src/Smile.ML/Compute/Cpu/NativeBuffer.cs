@@ -19,7 +19,7 @@ internal sealed unsafe class NativeBuffer : SafeHandle
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         Length = length;
-        SetHandle((nint)NativeMemory.AlignedAlloc(checked((nuint)Math.Max(length, 1) * sizeof(float)), Alignment));
+        SetHandle((nint)RecycledMemory.Allocate(Bytes, Alignment));
     }
 
     /// <summary>Gets the number of floats.</summary>
@@ -39,10 +39,12 @@ internal sealed unsafe class NativeBuffer : SafeHandle
         }
     }
 
+    private nuint Bytes => checked((nuint)Math.Max(Length, 1) * sizeof(float));
+
     /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {
-        NativeMemory.AlignedFree((void*)handle);
+        RecycledMemory.Free((void*)handle, Bytes);
         return true;
     }
 }

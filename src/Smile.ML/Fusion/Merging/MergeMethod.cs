@@ -124,6 +124,14 @@ public abstract record MergeMethod
     private static NetworkManifest CheckPool(ModelPool pool)
     {
         NetworkManifest manifest = pool.Check();
+        if (manifest.OwnHeads.Modules.Count > 0)
+        {
+            (string head, IReadOnlyList<string> experts) = manifest.OwnHeads.Modules.First();
+            throw new SmileException(
+                $"{pool.Location}: the models don't have the head {head} in one shape (found in {(experts.Count > 0 ? $"experts {string.Join(", ", experts)}" : $"{pool.Pretrained.Location} alone")}); "
+                + "expected the same head in all, since a merged model has one for every task. smile fuse keeps each expert's own.");
+        }
+
         foreach (LinearLayerInfo layer in manifest.LinearLayers.Where(layer => !layer.HasBias))
         {
             if (pool.Experts.FirstOrDefault(expert => expert.Parameters.Tensors.ContainsKey($"{layer.Name}.bias")) is { } expert)

@@ -17,7 +17,7 @@ internal static class MergedDeltaAdjuster
 
         Matrix AdjustLayer(LinearLayerInfo layer)
         {
-            var values = new float[layer.Outputs * layer.Inputs];
+            var values = new float[checked(layer.Outputs * layer.Inputs)];
             merger.MergeDelta(new TensorInfo(layer.WeightName, TensorType.F32, [layer.Outputs, layer.Inputs]), values);
             using var merged = new Matrix(layer.Outputs, layer.Inputs);
             values.CopyTo(merged.Span);

@@ -7,6 +7,9 @@ namespace Smile.ML.Networks.Decoders;
 /// <summary>What sets one family of decoders apart from another, and the building of its networks.</summary>
 internal sealed record DecoderFamily
 {
+    /// <summary>Rotary frequencies are computed; the first checkpoints also hold them.</summary>
+    public static readonly CheckpointNames Names = new() { Unused = ["*.rotary_emb.inv_freq"] };
+
     private const string Table = "model.embed_tokens.weight";
 
     /// <summary>Gets the network's sizes.</summary>
@@ -29,11 +32,13 @@ internal sealed record DecoderFamily
     public CausalDecoder Build(ModuleBuilder builder)
     {
         ModelConfig config = builder.Config;
-        float epsilon = (float)config.GetDouble("rms_norm_eps", 1e-6, minimum: 0);
+        float epsilon = config.GetEpsilon("rms_norm_eps", 1e-6);
         Activation activation = HiddenActivation.Read(config, "hidden_act", "silu");
-        RotaryEmbedding rotary = RotaryEmbedding.Read(config, Sizes.HeadSize);
         var embedding = new Embedding(builder.Parameter(Table, Sizes.Vocabulary, Sizes.Hidden));
         DecoderLayer[] layers = [.. Enumerable.Range(0, Sizes.Layers).Select(i => Layer(builder, i, epsilon, activation))];
+
+        // Its table is as long as a head: only now is it known that the weights have heads of that size.
+        RotaryEmbedding rotary = RotaryEmbedding.Read(config, Sizes.HeadSize);
         RmsNorm norm = builder.RmsNorm("model.norm", Sizes.Hidden, epsilon);
         Linear head = config.GetBoolean("tie_word_embeddings", false)
             ? builder.TiedLinear("lm_head", Table, Sizes.Vocabulary, Sizes.Hidden)
@@ -44,8 +49,8 @@ internal sealed record DecoderFamily
     private DecoderLayer Layer(ModuleBuilder builder, int index, float epsilon, Activation activation)
     {
         string layer = $"model.layers.{index}";
-        int queries = Sizes.Heads * Sizes.HeadSize;
-        int keys = Sizes.KeyValueHeads * Sizes.HeadSize;
+        int queries = builder.Config.GetHeadFeatures(Sizes.Heads, Sizes.HeadSize);
+        int keys = builder.Config.GetHeadFeatures(Sizes.KeyValueHeads, Sizes.HeadSize);
         return new DecoderLayer(
             builder.RmsNorm($"{layer}.input_layernorm", Sizes.Hidden, epsilon),
             new DecoderAttention(

@@ -34,13 +34,19 @@ internal sealed record DecoderSizes(int Vocabulary, int Hidden, int Inner, int L
                 $"{config.Location}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}, and there is no head_dim.");
         }
 
+        int headSize = config.GetInt32("head_dim", hidden / heads, minimum: 1);
+        if (headSize % 2 != 0)
+        {
+            throw new SmileException($"{config.Location}: the head size is {headSize}; rotary position embedding takes an even one.");
+        }
+
         return new DecoderSizes(
             config.GetInt32("vocab_size", defaults.Vocabulary, minimum: 1),
             hidden,
             config.GetInt32("intermediate_size", defaults.Inner, minimum: 1),
-            config.GetInt32("num_hidden_layers", defaults.Layers, minimum: 1),
+            config.GetLayerCount("num_hidden_layers", defaults.Layers),
             heads,
             keyValueHeads,
-            config.GetInt32("head_dim", hidden / heads, minimum: 1));
+            headSize);
     }
 }

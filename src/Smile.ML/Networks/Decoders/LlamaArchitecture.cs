@@ -10,6 +10,8 @@ internal sealed class LlamaArchitecture : IArchitecture
 
     public IReadOnlyList<string> ModelTypes { get; } = ["llama"];
 
+    public CheckpointNames Names => DecoderFamily.Names;
+
     public Network Build(ModuleBuilder builder)
     {
         ModelConfig config = builder.Config;

@@ -10,6 +10,8 @@ internal sealed class MistralArchitecture : IArchitecture
 
     public IReadOnlyList<string> ModelTypes { get; } = ["mistral"];
 
+    public CheckpointNames Names => DecoderFamily.Names;
+
     public Network Build(ModuleBuilder builder)
     {
         ModelConfig config = builder.Config;

@@ -17,6 +17,8 @@ internal sealed class Qwen2Architecture : IArchitecture
 
     public IReadOnlyList<string> ModelTypes { get; } = ["qwen2"];
 
+    public CheckpointNames Names => DecoderFamily.Names;
+
     public Network Build(ModuleBuilder builder)
     {
         ModelConfig config = builder.Config;
@@ -47,7 +49,7 @@ internal sealed class Qwen2Architecture : IArchitecture
         }
 
         return types.FirstOrDefault(type => type is not (Full or Sliding)) is { } unknown
-            ? throw new SmileException($"{config.Location}: layer_types has \"{unknown}\"; supported: {Full}, {Sliding}.")
+            ? throw new SmileException($"{config.Location}: layer_types has \"{ErrorText.Clip(unknown)}\"; supported: {Full}, {Sliding}.")
             : types;
     }
 }

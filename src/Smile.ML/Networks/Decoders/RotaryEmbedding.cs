@@ -27,14 +27,9 @@ internal sealed class RotaryEmbedding
     /// Reads frequency i = <c>rope_theta</c>^(-2i / head size), scaled as <c>rope_scaling</c> says; newer configs have both in
     /// <c>rope_parameters</c>.
     /// </summary>
-    /// <exception cref="SmileException">The head size is odd, or the config asks for an unsupported scaling.</exception>
+    /// <exception cref="SmileException">The config asks for an unsupported scaling, or a frequency is not finite.</exception>
     public static RotaryEmbedding Read(ModelConfig config, int headSize)
     {
-        if (headSize % 2 != 0)
-        {
-            throw new SmileException($"{config.Location}: the head size is {headSize}; rotary position embedding takes an even one.");
-        }
-
         const double DefaultTheta = 10000;
         double theta = config.GetDouble("rope_theta", DefaultTheta, minimum: double.Epsilon);
         string key = config.Has("rope_parameters") ? "rope_parameters" : "rope_scaling";
@@ -47,7 +42,10 @@ internal sealed class RotaryEmbedding
             frequencies[i] = Math.Pow(theta, -2.0 * i / headSize);
         }
 
-        return new RotaryEmbedding(scaling is null ? frequencies : Scale(frequencies, scaling));
+        frequencies = scaling is null ? frequencies : Scale(frequencies, scaling);
+        return Array.TrueForAll(frequencies, double.IsFinite)
+            ? new RotaryEmbedding(frequencies)
+            : throw new SmileException(FormattableString.Invariant($"{config.Location}: rope_theta {theta} and its scaling give frequencies that are not finite."));
     }
 
     /// <summary>The cosines and sines of rows of tokens, as <see cref="Backend.Rotate"/> takes them: [positions, head size].</summary>
@@ -88,7 +86,7 @@ internal sealed class RotaryEmbedding
         return Scalings.TryGetValue(kind, out Func<double[], ModelConfig, double[]>? scale)
             ? scale(frequencies, scaling)
             : throw new SmileException(
-                $"{scaling.Location}: rope_type is \"{kind}\"; supported: {string.Join(", ", Scalings.Keys.Order(StringComparer.Ordinal))}.");
+                $"{scaling.Location}: rope_type is \"{ErrorText.Clip(kind)}\"; supported: {string.Join(", ", Scalings.Keys.Order(StringComparer.Ordinal))}.");
     }
 
     /// <summary>Position interpolation (arXiv 2306.15595): positions are divided by the factor.</summary>

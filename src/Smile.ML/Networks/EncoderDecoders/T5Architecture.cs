@@ -9,6 +9,12 @@ internal sealed class T5Architecture : IArchitecture
 {
     public IReadOnlyList<string> ModelTypes { get; } = ["t5"];
 
+    /// <summary>Cross-attention has no positions, and both halves share one table; the first checkpoints hold more.</summary>
+    public CheckpointNames Names { get; } = new()
+    {
+        Unused = ["*.EncDecAttention.relative_attention_bias.weight", "encoder.embed_tokens.weight", "decoder.embed_tokens.weight"],
+    };
+
     public Network Build(ModuleBuilder builder)
     {
         ModelConfig config = builder.Config;
@@ -77,7 +83,7 @@ internal sealed class T5Architecture : IArchitecture
     /// <summary>Attention whose scores are not scaled.</summary>
     private static MultiHeadAttention Attention(ModuleBuilder builder, Sizes sizes, string name)
     {
-        int features = checked(sizes.Heads * sizes.HeadSize);
+        int features = builder.Config.GetHeadFeatures(sizes.Heads, sizes.HeadSize);
         return new MultiHeadAttention(
             sizes.Heads,
             scale: 1f,
@@ -124,7 +130,7 @@ internal sealed class T5Architecture : IArchitecture
 
         public static Sizes Read(ModelConfig config)
         {
-            int layers = config.GetInt32("num_layers", 6, minimum: 1);
+            int layers = config.GetLayerCount("num_layers", 6);
             int buckets = config.GetInt32("relative_attention_num_buckets", 32, minimum: 4);
 
             // feed_forward_proj says both; the other two keys, which newer configs repeat it in, win.
@@ -139,10 +145,10 @@ internal sealed class T5Architecture : IArchitecture
                 HeadSize = config.GetInt32("d_kv", 64, minimum: 1),
                 Inner = config.GetInt32("d_ff", 2048, minimum: 1),
                 EncoderLayers = layers,
-                DecoderLayers = config.GetInt32("num_decoder_layers", layers, minimum: 1),
+                DecoderLayers = config.GetLayerCount("num_decoder_layers", layers),
                 Buckets = buckets,
                 MaxDistance = config.GetInt32("relative_attention_max_distance", 128, minimum: (buckets / 2) + 1),
-                Epsilon = (float)config.GetDouble("layer_norm_epsilon", 1e-6, minimum: 0),
+                Epsilon = config.GetEpsilon("layer_norm_epsilon", 1e-6),
                 IsGated = config.GetBoolean("is_gated_act", gated),
                 Activation = config.Has("dense_act_fn")
                     ? HiddenActivation.Read(config, "dense_act_fn", activation)

@@ -5,15 +5,13 @@ namespace Smile.ML.Networks.Encoders;
 
 /// <summary>
 /// BERT and RoBERTa in the semantics of Hugging Face's BertModel, BertForSequenceClassification and RobertaForSequenceClassification.
-/// The head takes the pooler's output where there is a pooler, else the first token.
 /// </summary>
 internal sealed class Bert(
     BertSizes sizes,
     PositionNumbering positions,
     BertEmbeddings embeddings,
     IReadOnlyList<PostNormLayer> layers,
-    Pooler? pooler,
-    BertHead? head) : Network
+    SequenceHeads heads) : Network
 {
     public override IReadOnlyList<NetworkPort> Inputs { get; } =
     [
@@ -24,9 +22,9 @@ internal sealed class Bert(
 
     public override IReadOnlyList<NetworkPort> Outputs { get; } =
     [
-        .. head is null ? [] : new[] { new NetworkPort("logits", TensorType.F32, [head.Classes]) },
-        .. pooler is null ? [] : new[] { new NetworkPort("pooler_output", TensorType.F32, [pooler.Outputs]) },
+        .. heads.Outputs,
         new NetworkPort("last_hidden_state", TensorType.F32, [-1, sizes.Hidden]),
+        .. heads.OwnOutputs,
     ];
 
     public override IReadOnlyDictionary<string, HostTensor> Forward(
@@ -68,18 +66,7 @@ internal sealed class Bert(
         }
 
         using Tensor first = pass.Gather(hidden, batch.FirstRows());
-        using Tensor? pooled = pooler?.Forward(pass, first);
-        if (pooled is not null && wanted.Contains("pooler_output"))
-        {
-            outputs["pooler_output"] = pass.Download(pooled, batch.Count, pooled.Columns);
-        }
-
-        if (head is not null && wanted.Contains("logits"))
-        {
-            using Tensor logits = head.Forward(pass, pooled ?? first);
-            outputs["logits"] = pass.Download(logits, batch.Count, head.Classes);
-        }
-
+        heads.Forward(pass, first, wanted, outputs);
         return outputs;
     }
 }

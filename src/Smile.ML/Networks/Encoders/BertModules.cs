@@ -37,7 +37,7 @@ internal static class BertModules
         int heads = config.GetHeads(hidden);
         int inner = config.GetInt32("intermediate_size", 3072, minimum: 1);
         Activation activation = HiddenActivation.Read(config, "hidden_act", "gelu");
-        var layers = new PostNormLayer[config.GetInt32("num_hidden_layers", 12, minimum: 1)];
+        var layers = new PostNormLayer[config.GetLayerCount("num_hidden_layers", 12)];
         for (int i = 0; i < layers.Length; i++)
         {
             string layer = $"{root}encoder.layer.{i}";
@@ -59,5 +59,5 @@ internal static class BertModules
         return layers;
     }
 
-    private static float Epsilon(ModelConfig config) => (float)config.GetDouble("layer_norm_eps", 1e-12, minimum: 0);
+    private static float Epsilon(ModelConfig config) => config.GetEpsilon("layer_norm_eps", 1e-12);
 }

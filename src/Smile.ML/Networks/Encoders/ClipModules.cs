@@ -20,7 +20,7 @@ internal static class ClipModules
         int inner = config.GetInt32("intermediate_size", defaultInner, minimum: 1);
         float epsilon = Epsilon(config);
         Activation activation = HiddenActivation.Read(config, "hidden_act", "quick_gelu");
-        var layers = new PreNormLayer[config.GetInt32("num_hidden_layers", 12, minimum: 1)];
+        var layers = new PreNormLayer[config.GetLayerCount("num_hidden_layers", 12)];
         for (int i = 0; i < layers.Length; i++)
         {
             string layer = $"{root}.encoder.layers.{i}";
@@ -49,5 +49,5 @@ internal static class ClipModules
             : null;
 
     /// <summary>Reads what the norms add to the variance.</summary>
-    public static float Epsilon(ModelConfig config) => (float)config.GetDouble("layer_norm_eps", 1e-5, minimum: 0);
+    public static float Epsilon(ModelConfig config) => config.GetEpsilon("layer_norm_eps", 1e-5);
 }

@@ -21,7 +21,7 @@ internal sealed class ImageEmbeddings(PatchGeometry geometry, Tensor classToken,
         using Tensor patches = pass.Backend.Rent(images.Rows * geometry.Patches, geometry.PatchLength);
         pass.Backend.ExtractPatches(images, geometry, patches);
         using Tensor embedded = patch.Forward(pass, patches);
-        Tensor tokens = pass.Backend.Rent(images.Rows * Tokens, patch.Outputs);
+        Tensor tokens = pass.Backend.Rent(checked(images.Rows * Tokens), patch.Outputs);
         pass.Backend.ScatterRows(classToken, new TokenBatch(images.Rows, Tokens).FirstRows(), tokens);
         pass.Backend.ScatterRows(embedded, PatchRows(images.Rows), tokens);
         pass.Backend.Add(tokens, positions);

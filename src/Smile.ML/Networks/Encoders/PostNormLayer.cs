@@ -17,6 +17,8 @@ internal sealed class PostNormLayer(MultiHeadAttention attention, LayerNorm atte
         using Tensor attended = attentionNorm.Forward(pass, mixed);
         using Tensor update = feedForward.Forward(pass, attended);
         pass.Backend.Add(update, attended);
-        return feedForwardNorm.Forward(pass, update);
+        Tensor result = feedForwardNorm.Forward(pass, update);
+        pass.Activations?.OnBlockOutput(pass.Backend, result, batch.Count);
+        return result;
     }
 }

@@ -23,5 +23,7 @@ internal sealed class PreNormLayer(LayerNorm attentionNorm, MultiHeadAttention a
         {
             pass.Backend.Add(hidden, update);
         }
+
+        pass.Activations?.OnBlockOutput(pass.Backend, hidden, batch.Count);
     }
 }

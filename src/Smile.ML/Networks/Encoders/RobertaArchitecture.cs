@@ -6,7 +6,11 @@ namespace Smile.ML.Networks.Encoders;
 /// </summary>
 internal sealed class RobertaArchitecture : IArchitecture
 {
+    private const string ClassifierOutput = "classifier.out_proj";
+
     public IReadOnlyList<string> ModelTypes { get; } = ["roberta"];
+
+    public CheckpointNames Names { get; } = new() { Prefix = "roberta.", Heads = ["roberta.pooler", "classifier"], Unused = ["lm_head.*"] };
 
     public Network Build(ModuleBuilder builder)
     {
@@ -15,26 +19,24 @@ internal sealed class RobertaArchitecture : IArchitecture
         BertModules.RequireSupported(builder.Config);
         BertSizes sizes = BertSizes.Read(builder.Config, defaultVocabulary: 50265);
         int padding = builder.Config.GetInt32("pad_token_id", 1, minimum: 0, maximum: sizes.Positions - 2);
-        string root = BertModules.FindRoot(builder, "roberta.");
+        string root = BertModules.FindRoot(builder, Names.Prefix);
         BertEmbeddings embeddings = BertModules.Embeddings(builder, root, sizes);
         IReadOnlyList<PostNormLayer> layers = BertModules.Layers(builder, root, sizes.Hidden);
-        BertHead? head = BuildHead(builder, sizes);
-
-        // The head takes the first token itself; a pooler that old checkpoints hold beside it is not used.
-        Pooler? pooler = head is null ? BuildPooler(builder, root, sizes) : null;
-        return new Bert(sizes, new PositionNumbering(padding, sizes.Positions), embeddings, layers, pooler, head);
+        var heads = SequenceHeads.Build(
+            builder, owner => BuildPooler(owner, $"{root}pooler.dense", sizes.Hidden), owner => BuildClassifier(owner, sizes.Hidden));
+        return new Bert(sizes, new PositionNumbering(padding, sizes.Positions), embeddings, layers, heads);
     }
 
-    private static Pooler? BuildPooler(ModuleBuilder builder, string root, BertSizes sizes)
-    {
-        string name = $"{root}pooler.dense";
-        return builder.FindLinear(name) is null ? null : new Pooler(builder.Linear(name, sizes.Hidden, sizes.Hidden, bias: true));
-    }
+    /// <summary>The classifier takes the first token itself; a pooler that old checkpoints hold beside it is not used.</summary>
+    private static Pooler? BuildPooler(ModuleBuilder owner, string name, int hidden)
+        => owner.HasHead(name) && !Classifies(owner) ? new Pooler(owner.Linear(name, hidden, hidden, bias: true)) : null;
 
-    private static BertHead? BuildHead(ModuleBuilder builder, BertSizes sizes)
-        => builder.HasHead("classifier.out_proj", "ForSequenceClassification")
-            ? new BertHead(
-                new Pooler(builder.Linear("classifier.dense", sizes.Hidden, sizes.Hidden, bias: true)),
-                builder.Linear("classifier.out_proj", builder.Config.GetLabelCount(), sizes.Hidden, bias: true))
+    private static SequenceClassifier? BuildClassifier(ModuleBuilder owner, int hidden)
+        => Classifies(owner)
+            ? new SequenceClassifier(
+                new Pooler(owner.Linear("classifier.dense", hidden, hidden, bias: true)),
+                owner.Linear(ClassifierOutput, owner.GetLabelCount(ClassifierOutput), hidden, bias: true))
             : null;
+
+    private static bool Classifies(ModuleBuilder owner) => owner.HasHead(ClassifierOutput, "ForSequenceClassification");
 }

@@ -12,17 +12,16 @@ internal sealed class VisionTransformer(
     ImageEmbeddings embeddings,
     IReadOnlyList<PreNormLayer> layers,
     LayerNorm after,
-    Pooler? pooler,
-    Linear? classifier) : Network
+    SequenceHeads heads) : Network
 {
     public override IReadOnlyList<NetworkPort> Inputs { get; } =
         [new NetworkPort("pixel_values", TensorType.F32, [geometry.Channels, geometry.ImageSize, geometry.ImageSize])];
 
     public override IReadOnlyList<NetworkPort> Outputs { get; } =
     [
-        .. classifier is null ? [] : new[] { new NetworkPort("logits", TensorType.F32, [classifier.Outputs]) },
-        .. pooler is null ? [] : new[] { new NetworkPort("pooler_output", TensorType.F32, [pooler.Outputs]) },
+        .. heads.Outputs,
         new NetworkPort("last_hidden_state", TensorType.F32, [embeddings.Tokens, hiddenSize]),
+        .. heads.OwnOutputs,
     ];
 
     public override IReadOnlyDictionary<string, HostTensor> Forward(
@@ -44,18 +43,7 @@ internal sealed class VisionTransformer(
         }
 
         using Tensor classTokens = pass.Gather(normal, batch.FirstRows());
-        if (pooler is not null && wanted.Contains("pooler_output"))
-        {
-            using Tensor pooled = pooler.Forward(pass, classTokens);
-            outputs["pooler_output"] = pass.Download(pooled, batch.Count, pooler.Outputs);
-        }
-
-        if (classifier is not null && wanted.Contains("logits"))
-        {
-            using Tensor logits = classifier.Forward(pass, classTokens);
-            outputs["logits"] = pass.Download(logits, batch.Count, classifier.Outputs);
-        }
-
+        heads.Forward(pass, classTokens, wanted, outputs);
         return outputs;
     }
 }

@@ -9,7 +9,16 @@ namespace Smile.ML.Networks.Encoders;
 /// </summary>
 internal sealed class VisionTransformerArchitecture : IArchitecture
 {
+    private const string Classifier = "classifier";
+
     public IReadOnlyList<string> ModelTypes { get; } = ["vit"];
+
+    public CheckpointNames Names { get; } = new()
+    {
+        Prefix = "vit.",
+        Heads = ["vit.pooler", Classifier],
+        Unused = ["decoder.*", "embeddings.mask_token"],
+    };
 
     public Network Build(ModuleBuilder builder)
     {
@@ -18,18 +27,18 @@ internal sealed class VisionTransformerArchitecture : IArchitecture
         int hidden = config.GetInt32("hidden_size", 768, minimum: 1);
         int heads = config.GetHeads(hidden);
         int inner = config.GetInt32("intermediate_size", 3072, minimum: 1);
-        float epsilon = (float)config.GetDouble("layer_norm_eps", 1e-12, minimum: 0);
+        float epsilon = config.GetEpsilon("layer_norm_eps", 1e-12);
         bool bias = config.GetBoolean("qkv_bias", true);
         PatchGeometry geometry = config.GetPatchGeometry(defaultPatchSize: 16);
         Activation activation = HiddenActivation.Read(config, "hidden_act", "gelu");
 
-        string root = builder.FindLinear("encoder.layer.0.attention.attention.query") is null ? "vit." : string.Empty;
+        string root = builder.FindLinear("encoder.layer.0.attention.attention.query") is null ? Names.Prefix : string.Empty;
         var embeddings = new ImageEmbeddings(
             geometry,
             builder.Parameter($"{root}embeddings.cls_token", 1, 1, hidden),
             builder.PatchConvolution($"{root}embeddings.patch_embeddings.projection", hidden, geometry, bias: true),
             builder.Parameter($"{root}embeddings.position_embeddings", 1, geometry.Patches + 1, hidden));
-        var layers = new PreNormLayer[config.GetInt32("num_hidden_layers", 12, minimum: 1)];
+        var layers = new PreNormLayer[config.GetLayerCount("num_hidden_layers", 12)];
         for (int i = 0; i < layers.Length; i++)
         {
             string layer = $"{root}encoder.layer.{i}";
@@ -49,23 +58,24 @@ internal sealed class VisionTransformerArchitecture : IArchitecture
         }
 
         LayerNorm after = builder.LayerNorm($"{root}layernorm", hidden, epsilon);
-        return new VisionTransformer(geometry, hidden, embeddings, layers, after, BuildPooler(builder, root, hidden), BuildClassifier(builder, hidden));
+        var sequenceHeads = SequenceHeads.Build(
+            builder, owner => BuildPooler(owner, $"{root}pooler.dense", hidden), owner => BuildClassifier(owner, hidden));
+        return new VisionTransformer(geometry, hidden, embeddings, layers, after, sequenceHeads);
     }
 
-    private static Pooler? BuildPooler(ModuleBuilder builder, string root, int hidden)
+    private static Pooler? BuildPooler(ModuleBuilder owner, string name, int hidden)
     {
-        string name = $"{root}pooler.dense";
-        if (builder.FindLinear(name) is null)
+        if (!owner.HasHead(name))
         {
             return null;
         }
 
-        int size = builder.Config.GetInt32("pooler_output_size", hidden, minimum: 1);
-        return new Pooler(builder.Linear(name, size, hidden, bias: true), HiddenActivation.Read(builder.Config, "pooler_act", "tanh"));
+        int size = owner.Config.GetInt32("pooler_output_size", hidden, minimum: 1);
+        return new Pooler(owner.Linear(name, size, hidden, bias: true), HiddenActivation.Read(owner.Config, "pooler_act", "tanh"));
     }
 
-    private static Linear? BuildClassifier(ModuleBuilder builder, int hidden)
-        => builder.HasHead("classifier", "ForImageClassification")
-            ? builder.Linear("classifier", builder.Config.GetLabelCount(), hidden, bias: true)
+    private static SequenceClassifier? BuildClassifier(ModuleBuilder owner, int hidden)
+        => owner.HasHead(Classifier, "ForImageClassification")
+            ? new SequenceClassifier(null, owner.Linear(Classifier, owner.GetLabelCount(Classifier), hidden, bias: true))
             : null;
 }

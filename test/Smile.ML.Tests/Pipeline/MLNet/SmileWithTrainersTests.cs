@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Smile.ML.Fusion;
 using Smile.ML.Tests.Testing;
 
 namespace Smile.ML.Tests.Pipeline.MLNet;
@@ -72,6 +73,34 @@ public sealed class SmileWithTrainersTests : PipelineTest
     }
 
     [TestMethod]
+    public void WordsBecomeTokensInThePipelineAndClassifiersAreEvaluated()
+    {
+        const int Words = 10;
+        string[] labels = ["no", "yes"];
+        Sentence[] sentences = [.. Enumerable.Range(0, 40).Select(i => new Sentence
+        {
+            Text = string.Join(' ', Enumerable.Range(0, 1 + (i % 7)).Select(j => $"w{((i * 3) + (j * j)) % Words}")),
+            Label = labels[i % 2],
+        })];
+        IDataView data = Ml.Data.LoadFromEnumerable(sentences);
+        using ModelPool pool = ModelPool.Open(
+            TinyTextModels.WritePool(Path.Combine(Folder, "bert"), "bert", """{"id2label":{"0":"no","1":"yes"}}""", classes: 2));
+
+        KeyValuePair<string, long>[] vocabulary = [.. Enumerable.Range(0, Words).Select(id => KeyValuePair.Create($"w{id}", (long)id + 3))];
+        using TransformerChain<SmileTransformer> model = Ml.Transforms.Text.TokenizeIntoWords("Words", "Text")
+            .Append(Ml.Transforms.Conversion.MapValue("Ids", vocabulary, "Words"))
+            .Append(Ml.Transforms.Conversion.MapValueToKey("Label", keyData: Ml.Data.LoadFromEnumerable(labels.Select(label => new Name { Label = label }))))
+            .Append(Ml.Transforms.Smile(pool, new SmileOptions { InputColumnName = "Ids", OutputColumnName = "Logits", ExpertRank = 3, RouterRank = 2 }))
+            .Fit(data);
+        IDataView scored = model.Transform(data);
+        uint[] expected = [.. scored.GetColumn<uint>("Label")], predicted = [.. scored.GetColumn<uint>("PredictedLabel")];
+
+        MulticlassClassificationMetrics metrics = Ml.MulticlassClassification.Evaluate(scored);
+        Assert.AreEqual(expected.Zip(predicted).Count(pair => pair.First == pair.Second) / (double)sentences.Length, metrics.MicroAccuracy, 1e-9);
+        Assert.HasCount(2, predicted.Distinct());
+    }
+
+    [TestMethod]
     public void CursorsReadAheadInParallelDownstream()
     {
         IDataView data = Ml.Data.LoadFromEnumerable(Examples);
@@ -99,6 +128,18 @@ public sealed class SmileWithTrainersTests : PipelineTest
             .AppendCacheCheckpoint(Ml)
             .Append(Ml.MulticlassClassification.Trainers.SdcaMaximumEntropy("Label", "Embedding"))
             .Append(Ml.Transforms.Conversion.MapKeyToValue("PredictedLabel"));
+    }
+
+    private sealed class Sentence
+    {
+        public string Text { get; set; } = "";
+
+        public string Label { get; set; } = "";
+    }
+
+    private sealed class Name
+    {
+        public string Label { get; set; } = "";
     }
 
     private sealed class Example

@@ -3,7 +3,7 @@ using Smile.ML.Compute;
 namespace Smile.ML.Networks.Encoders;
 
 /// <summary>Classifies sequences by one vector each: an optional dense layer with tanh, as RoBERTa has it, then a linear layer.</summary>
-internal sealed class BertHead(Pooler? dense, Linear output)
+internal sealed class SequenceClassifier(Pooler? dense, Linear output)
 {
     /// <summary>Gets the number of classes.</summary>
     public int Classes => output.Outputs;

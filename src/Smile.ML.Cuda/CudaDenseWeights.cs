@@ -1,0 +1,24 @@
+using Smile.ML.Compute;
+using Smile.ML.Cuda.Interop;
+
+namespace Smile.ML.Cuda;
+
+/// <summary>A weight on a device, row by row.</summary>
+internal sealed class CudaDenseWeights(int outputs, int inputs, DeviceMemory weight, DeviceMemory? bias) : DenseWeights
+{
+    public override int Outputs => outputs;
+
+    public override int Inputs => inputs;
+
+    /// <summary>Gets the weight [outputs, inputs].</summary>
+    public ulong Weight => weight.Address;
+
+    /// <summary>Gets the bias [outputs], or 0.</summary>
+    public ulong Bias => bias?.Address ?? 0;
+
+    public override void Dispose()
+    {
+        weight.Dispose();
+        bias?.Dispose();
+    }
+}

@@ -1,0 +1,216 @@
+using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
+
+namespace Smile.ML.Cuda.Interop;
+
+/// <summary>
+/// Dense products by NVIDIA's cuBLASLt. Which of its kernels runs depends on the number of rows, so a row's result may depend on the
+/// batch in its last bits.
+/// </summary>
+internal sealed unsafe class CublasLt : IDisposable
+{
+    // From cublasLt.h, cublas_api.h and library_types.h.
+    private const int Real32 = 0;
+    private const int Transposed = 1;
+    private const int TransposeA = 3;
+    private const int Epilogue = 7;
+    private const int BiasPointer = 8;
+    private const int EpilogueBias = 4;
+    private const int MaxWorkspaceBytes = 1;
+    private const int AlgorithmBytes = 64;
+    private const int HeuristicBytes = 96;
+    private const long WorkspaceBytes = 32L << 20;
+
+    private static readonly int[] Versions = [13, 12];
+
+    private readonly delegate* unmanaged<nint, int> _destroy;
+    private readonly delegate* unmanaged<nint*, int, int, int> _descriptorCreate;
+    private readonly delegate* unmanaged<nint, int, void*, nuint, int> _descriptorSet;
+    private readonly delegate* unmanaged<nint, int> _descriptorDestroy;
+    private readonly delegate* unmanaged<nint*, int, ulong, ulong, long, int> _layoutCreate;
+    private readonly delegate* unmanaged<nint, int> _layoutDestroy;
+    private readonly delegate* unmanaged<nint*, int> _preferenceCreate;
+    private readonly delegate* unmanaged<nint, int, void*, nuint, int> _preferenceSet;
+    private readonly delegate* unmanaged<nint, int> _preferenceDestroy;
+    private readonly delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, int, byte*, int*, int> _heuristic;
+    private readonly delegate* unmanaged<nint, nint, void*, ulong, nint, ulong, nint, void*, ulong, nint, ulong, nint, byte*, ulong, nuint, nint, int> _multiply;
+
+    private readonly ConcurrentDictionary<Shape, Plan> _plans = new();
+    private readonly CudaContext _context;
+    private readonly DeviceMemory _workspace;
+    private readonly int _computeType;
+    private nint _handle;
+
+    /// <summary>Loads the library.</summary>
+    /// <param name="context">The device's context.</param>
+    /// <param name="path">The library's file, or null to look for it.</param>
+    /// <param name="precision">The precision of the products.</param>
+    /// <exception cref="SmileException">It is not there, does not work, or lacks that precision.</exception>
+    public CublasLt(CudaContext context, string? path, MatrixPrecision precision)
+    {
+        // CUBLAS_COMPUTE_32F and its faster kinds.
+        _computeType = precision switch
+        {
+            MatrixPrecision.Full => 68,
+            MatrixPrecision.Float16 => 74,
+            MatrixPrecision.BFloat16 => 75,
+            MatrixPrecision.Tf32 => 77,
+            _ => throw new SmileException($"cuBLASLt has no precision {precision}; it has Full, Tf32, Float16 and BFloat16."),
+        };
+        _context = context;
+        nint library = Find(path);
+        var create = (delegate* unmanaged<nint*, int>)Export("cublasLtCreate");
+        _destroy = (delegate* unmanaged<nint, int>)Export("cublasLtDestroy");
+        _descriptorCreate = (delegate* unmanaged<nint*, int, int, int>)Export("cublasLtMatmulDescCreate");
+        _descriptorSet = (delegate* unmanaged<nint, int, void*, nuint, int>)Export("cublasLtMatmulDescSetAttribute");
+        _descriptorDestroy = (delegate* unmanaged<nint, int>)Export("cublasLtMatmulDescDestroy");
+        _layoutCreate = (delegate* unmanaged<nint*, int, ulong, ulong, long, int>)Export("cublasLtMatrixLayoutCreate");
+        _layoutDestroy = (delegate* unmanaged<nint, int>)Export("cublasLtMatrixLayoutDestroy");
+        _preferenceCreate = (delegate* unmanaged<nint*, int>)Export("cublasLtMatmulPreferenceCreate");
+        _preferenceSet = (delegate* unmanaged<nint, int, void*, nuint, int>)Export("cublasLtMatmulPreferenceSetAttribute");
+        _preferenceDestroy = (delegate* unmanaged<nint, int>)Export("cublasLtMatmulPreferenceDestroy");
+        _heuristic = (delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, int, byte*, int*, int>)Export("cublasLtMatmulAlgoGetHeuristic");
+        _multiply = (delegate* unmanaged<nint, nint, void*, ulong, nint, ulong, nint, void*, ulong, nint, ulong, nint, byte*, ulong, nuint, nint, int>)
+            Export("cublasLtMatmul");
+        context.MakeCurrent();
+        nint handle;
+        Check(create(&handle), "Starting cuBLASLt");
+        _handle = handle;
+        _workspace = DeviceMemory.TryAllocate(context, WorkspaceBytes)
+            ?? throw new SmileException($"The GPU has no {WorkspaceBytes >> 20} MiB left for cuBLASLt.");
+
+        nint Export(string name) => NativeLibrary.TryGetExport(library, name, out nint address)
+            ? address
+            : throw new SmileException($"The library that was loaded as cuBLASLt lacks {name}; version 12 or 13 is needed.");
+    }
+
+    /// <summary>Queues result [rows, outputs] = input [rows, inputs] weight [outputs, inputs]^T + bias.</summary>
+    /// <param name="stream">The stream.</param>
+    /// <param name="input">Address of the input.</param>
+    /// <param name="rows">Rows, 1 or more.</param>
+    /// <param name="weights">The weight and its bias.</param>
+    /// <param name="result">Address of the result.</param>
+    public void Multiply(CudaStream stream, ulong input, int rows, CudaDenseWeights weights, ulong result)
+    {
+        _context.MakeCurrent();
+        Plan plan = _plans.GetOrAdd(new Shape(rows, weights.Outputs, weights.Inputs, weights.Bias != 0), CreatePlan);
+        float one = 1, zero = 0;
+
+        // The bias is part of the plan while the call reads it.
+        lock (plan)
+        {
+            if (weights.Bias != 0)
+            {
+                ulong bias = weights.Bias;
+                Check(_descriptorSet(plan.Descriptor, BiasPointer, &bias, sizeof(ulong)), "Setting a bias of cuBLASLt");
+            }
+
+            fixed (byte* algorithm = plan.Algorithm)
+            {
+                // Matrices are column by column there: the result's transpose is W X^T.
+                Check(
+                    _multiply(
+                        _handle, plan.Descriptor, &one, weights.Weight, plan.Weight, input, plan.Input, &zero, result, plan.Result, result, plan.Result, algorithm, _workspace.Address, (nuint)WorkspaceBytes, stream.Value),
+                    $"Multiplying {rows} x {weights.Inputs} by {weights.Inputs} x {weights.Outputs} by cuBLASLt");
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (Plan plan in _plans.Values)
+        {
+            _ = _descriptorDestroy(plan.Descriptor);
+            _ = _layoutDestroy(plan.Weight);
+            _ = _layoutDestroy(plan.Input);
+            _ = _layoutDestroy(plan.Result);
+        }
+
+        _plans.Clear();
+        if (Interlocked.Exchange(ref _handle, 0) is not 0 and nint handle && _context.TryMakeCurrent())
+        {
+            _ = _destroy(handle);
+        }
+
+        _workspace.Dispose();
+    }
+
+    private static nint Find(string? path)
+    {
+        string[] candidates = path is not null ? [path] : [.. Candidates()];
+        foreach (string candidate in candidates)
+        {
+            if (NativeLibrary.TryLoad(candidate, out nint library))
+            {
+                return library;
+            }
+        }
+
+        throw new SmileException($"cuBLASLt was asked for and not found; looked for {string.Join(", ", candidates)}.");
+    }
+
+    /// <summary>Beside the application, among its native assets (where TorchSharp's CUDA packages put it), and where CUDA is installed.</summary>
+    private static IEnumerable<string> Candidates()
+    {
+        bool windows = OperatingSystem.IsWindows();
+        string? cuda = Environment.GetEnvironmentVariable("CUDA_PATH") ?? (windows ? null : "/usr/local/cuda");
+        foreach (int version in Versions)
+        {
+            string file = windows ? $"cublasLt64_{version}.dll" : $"libcublasLt.so.{version}";
+            yield return Path.Combine(AppContext.BaseDirectory, file);
+            yield return Path.Combine(AppContext.BaseDirectory, "runtimes", windows ? "win-x64" : "linux-x64", "native", file);
+            if (cuda is not null)
+            {
+                yield return Path.Combine(cuda, windows ? "bin" : "lib64", file);
+            }
+
+            yield return file;
+        }
+    }
+
+    private Plan CreatePlan(Shape shape)
+    {
+        nint descriptor, weight, input, result, preference;
+        Check(_descriptorCreate(&descriptor, _computeType, Real32), "Describing a product to cuBLASLt");
+        int transposed = Transposed;
+        Check(_descriptorSet(descriptor, TransposeA, &transposed, sizeof(int)), "Describing a product to cuBLASLt");
+        if (shape.HasBias)
+        {
+            int epilogue = EpilogueBias;
+            Check(_descriptorSet(descriptor, Epilogue, &epilogue, sizeof(int)), "Describing a product to cuBLASLt");
+        }
+
+        (ulong rows, ulong outputs, ulong inputs) = ((ulong)shape.Rows, (ulong)shape.Outputs, (ulong)shape.Inputs);
+        Check(_layoutCreate(&weight, Real32, inputs, outputs, shape.Inputs), "Describing a matrix to cuBLASLt");
+        Check(_layoutCreate(&input, Real32, inputs, rows, shape.Inputs), "Describing a matrix to cuBLASLt");
+        Check(_layoutCreate(&result, Real32, outputs, rows, shape.Outputs), "Describing a matrix to cuBLASLt");
+        Check(_preferenceCreate(&preference), "Describing a product to cuBLASLt");
+        long workspace = WorkspaceBytes;
+        Check(_preferenceSet(preference, MaxWorkspaceBytes, &workspace, sizeof(long)), "Describing a product to cuBLASLt");
+        byte* found = stackalloc byte[HeuristicBytes];
+        int count = 0;
+        int status = _heuristic(_handle, descriptor, weight, input, result, result, preference, 1, found, &count);
+        _ = _preferenceDestroy(preference);
+        Check(status, "Choosing a kernel of cuBLASLt");
+        if (count == 0)
+        {
+            throw new SmileException($"cuBLASLt has no kernel for {shape}.");
+        }
+
+        // The algorithm comes first in what was found.
+        return new Plan(descriptor, weight, input, result, new ReadOnlySpan<byte>(found, AlgorithmBytes).ToArray());
+    }
+
+    private static void Check(int status, string what)
+    {
+        if (status != 0)
+        {
+            throw new SmileException($"{what} failed with cuBLAS status {status}.");
+        }
+    }
+
+    private readonly record struct Shape(int Rows, int Outputs, int Inputs, bool HasBias);
+
+    private sealed record Plan(nint Descriptor, nint Weight, nint Input, nint Result, byte[] Algorithm);
+}

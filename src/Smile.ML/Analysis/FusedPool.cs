@@ -1,0 +1,53 @@
+using Smile.ML.Checkpoints;
+using Smile.ML.Compute;
+using Smile.ML.Fusion;
+
+namespace Smile.ML.Analysis;
+
+/// <summary>A pool fused once, in a temporary folder, from which models of any smaller setting are loaded.</summary>
+internal sealed class FusedPool : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("smile-").FullName;
+    private readonly HuggingFaceFolder _fused;
+    private readonly ModelPool _pool;
+
+    /// <summary>Fuses a pool.</summary>
+    /// <param name="pool">The pool; it must outlive this.</param>
+    /// <param name="options">How to fuse: the largest ranks that will be asked for.</param>
+    /// <param name="cancellation">Ends the fusion.</param>
+    public FusedPool(ModelPool pool, SmileFusionOptions options, CancellationToken cancellation)
+    {
+        _pool = pool;
+        try
+        {
+            string output = Path.Combine(_folder, "fused");
+            new SmileFusion(options).Fuse(pool, output, cancellation: cancellation);
+            _fused = HuggingFaceFolder.Open(output);
+        }
+        catch
+        {
+            Directory.Delete(_folder, recursive: true);
+            throw;
+        }
+    }
+
+    /// <summary>Gets the fused folder.</summary>
+    public HuggingFaceFolder Folder => _fused;
+
+    /// <summary>Gets the model of a setting.</summary>
+    public FusedSlice Slice(SmileSetting setting) => new(_fused, setting, [.. Enumerable.Range(0, _pool.Experts.Count)]);
+
+    /// <summary>Gets W_0 + D_k of one expert: the model of one expert, which takes every token.</summary>
+    public FusedSlice LowRank(string expert, int? rank)
+        => new(_fused, new SmileSetting(rank, 1, 1), [_pool.Experts.Select(e => e.Name).ToList().IndexOf(expert)]);
+
+    /// <summary>Loads a model.</summary>
+    public static SmileModel Load(FusedSlice slice, ComputeOptions? compute) => SmileModel.Load(slice.Config, slice, compute);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _fused.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+}

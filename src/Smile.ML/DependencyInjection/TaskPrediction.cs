@@ -1,0 +1,48 @@
+using Smile.ML.Networks;
+
+namespace Smile.ML.DependencyInjection;
+
+/// <summary>What one task head makes of a sample.</summary>
+/// <param name="Task">The head's name.</param>
+/// <param name="Label">The likeliest class; of several, the first.</param>
+/// <param name="Probabilities">One per class, in the order of <paramref name="ClassNames"/>: the softmax of the head's logits.</param>
+/// <param name="ClassNames">The classes' names.</param>
+public sealed record TaskPrediction(string Task, string Label, IReadOnlyList<float> Probabilities, IReadOnlyList<string> ClassNames)
+{
+    /// <summary>Applies a head: p_c = exp(l_c - max l) / sum over c of exp(l_c - max l).</summary>
+    /// <exception cref="SmileException">The head doesn't take embeddings of that size, or a logit is not a number.</exception>
+    internal static TaskPrediction Of(TaskHead head, ReadOnlySpan<float> embedding)
+    {
+        if (embedding.Length != head.EmbeddingSize)
+        {
+            throw new SmileException($"Head {head.Name} takes embeddings of {head.EmbeddingSize} values; the model gives {embedding.Length}.");
+        }
+
+        var scores = new float[head.ClassNames.Count];
+        head.Score(embedding, scores);
+        int best = 0;
+        for (int c = 1; c < scores.Length; c++)
+        {
+            best = scores[c] > scores[best] ? c : best;
+        }
+
+        float largest = scores[best];
+        double sum = 0;
+        foreach (float logit in scores)
+        {
+            sum += Math.Exp(logit - largest);
+        }
+
+        if (double.IsNaN(sum))
+        {
+            throw new SmileException($"Head {head.Name}: the sample's embedding is not finite; expected finite inputs.");
+        }
+
+        for (int c = 0; c < scores.Length; c++)
+        {
+            scores[c] = (float)(Math.Exp(scores[c] - largest) / sum);
+        }
+
+        return new TaskPrediction(head.Name, head.ClassNames[best], scores, head.ClassNames);
+    }
+}

@@ -1,0 +1,62 @@
+using System.Globalization;
+using System.Text.Json;
+using Smile.ML.Checkpoints;
+using Smile.ML.Networks;
+
+namespace Smile.ML;
+
+/// <summary>Tells whether a network is itself a classifier, and its classes.</summary>
+internal static class NetworkClassifier
+{
+    private const string Logits = "logits";
+    private const string SingleLabel = "single_label_classification";
+
+    /// <summary>
+    /// Gets the columns <c>Score</c> and <c>PredictedLabel</c>, as ML.NET's own classifiers name them, where the output is the logits of
+    /// one choice among at least two classes, the model's or (<c>EXPERT.logits</c>) an expert's own; else null.
+    /// </summary>
+    /// <exception cref="SmileException">The config names the classes wrongly.</exception>
+    public static ClassifierColumns? Find(ModelConfig config, OutputColumn output)
+    {
+        if (output.Port.Shape is not [>= 2 and var classes] || FindLabels(config, output.Port.Name) is not { } labels)
+        {
+            return null;
+        }
+
+        return labels.GetString("problem_type", SingleLabel) == SingleLabel
+            ? new ClassifierColumns("Score", "PredictedLabel", ReadClassNames(labels, classes), Head: null)
+            : null;
+    }
+
+    /// <summary>Gets the part of the config that tells of an output's classes; null for an output that is no logits.</summary>
+    private static ModelConfig? FindLabels(ModelConfig config, string output)
+        => output == Logits ? config
+            : output.EndsWith($".{Logits}", StringComparison.Ordinal) ? OwnHeads.LabelsOf(config, output[..^(Logits.Length + 1)])
+            : null;
+
+    /// <summary>Reads <c>id2label</c>; without it, classes are named as Hugging Face does.</summary>
+    private static string[] ReadClassNames(ModelConfig config, int classes)
+    {
+        var names = new string[classes];
+        if (!config.TryGet("id2label", out JsonElement labels))
+        {
+            return [.. names.Select((_, id) => $"LABEL_{id}")];
+        }
+
+        foreach (JsonProperty label in labels.EnumerateObject())
+        {
+            if (!int.TryParse(label.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+                || id >= classes
+                || label.Value.ValueKind != JsonValueKind.String)
+            {
+                throw new SmileException(
+                    $"{config.Location}: id2label has {label.Name}: {label.Value.GetRawText()}; expected the ids 0 to {classes - 1}, each with a name.");
+            }
+
+            names[id] = label.Value.GetString()!;
+        }
+
+        int missing = Array.IndexOf(names, null);
+        return missing < 0 ? names : throw new SmileException($"{config.Location}: id2label has no name for class {missing} of {classes}.");
+    }
+}

@@ -1,0 +1,21 @@
+namespace Smile.ML;
+
+/// <summary>How a model that is made of a pool scores, and where it is kept.</summary>
+/// <param name="BatchSize">The most rows to score together.</param>
+/// <param name="Device">The device; as the context says where null.</param>
+/// <param name="Threads">The threads; all where null.</param>
+/// <param name="ModelFolder">The folder to keep the model in; a temporary one where null.</param>
+/// <param name="WeightsInZip">Whether a saved pipeline holds the weights, else the folder's path.</param>
+internal sealed record ScoringSettings(int BatchSize, string? Device, int? Threads, string? ModelFolder, bool WeightsInZip)
+{
+    /// <summary>Checks the settings.</summary>
+    /// <exception cref="SmileException">One is out of range, or the weights have no place.</exception>
+    public void Validate()
+    {
+        SmileTransformer.CheckBatchSize(BatchSize);
+        if (!WeightsInZip && string.IsNullOrEmpty(ModelFolder))
+        {
+            throw new SmileException($"{nameof(WeightsInZip)} is false, but {nameof(ModelFolder)} is not set; expected the folder for the weights.");
+        }
+    }
+}

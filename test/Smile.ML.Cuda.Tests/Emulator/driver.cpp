@@ -1,0 +1,484 @@
+// The part of the CUDA driver's interface that Smile.ML.Cuda uses, over the emulator. Work is queued on streams and done only when
+// somebody waits for it, as late as a driver may: host memory given away too early, or read too early, shows.
+#include "emulator_control.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <sys/mman.h>
+#include <vector>
+
+#define API extern "C" __attribute__((visibility("default"))) int
+
+namespace {
+
+enum Result {
+    Success = 0,
+    InvalidValue = 1,
+    OutOfMemory = 2,
+    NotInitialized = 3,
+    NoDevice = 100,
+    InvalidDevice = 101,
+    InvalidPtx = 218,
+    InvalidContext = 201,
+    InvalidHandle = 400,
+    NotFound = 500,
+    IllegalAddress = 700,
+    LaunchFailed = 719,
+};
+
+// Around each allocation lie bytes that must stay as they are, and then addresses that nobody may touch.
+constexpr size_t GuardBytes = 4096;
+constexpr unsigned char GuardByte = 0xa5;
+constexpr size_t ForbiddenBytes = 1 << 20;
+
+struct Stream {
+    std::vector<std::function<int()>> work;
+};
+
+struct Event {
+    Stream* stream = nullptr;
+    std::chrono::steady_clock::time_point time;
+};
+
+struct Configuration {
+    int devices = 1;
+    int version = 12080;
+    int compute_major = 9;
+    size_t memory = size_t(4) << 30;
+    bool bad_ptx = false;
+};
+
+std::recursive_mutex mutex;
+Configuration configuration;
+bool initialized;
+int contexts;
+char context;
+thread_local void* current_context;
+int sticky = Success;
+std::string message;
+size_t used;
+int broken_guards;
+std::map<char*, size_t> allocations;
+std::set<Stream*> streams;
+
+using Lock = std::lock_guard<std::recursive_mutex>;
+
+int flush(Stream* stream) {
+    std::vector<std::function<int()>> work;
+    work.swap(stream->work);
+    for (const auto& item : work) {
+        if (sticky == Success) {
+            sticky = item();
+        }
+    }
+    return sticky;
+}
+
+int flush_all() {
+    for (Stream* stream : streams) {
+        flush(stream);
+    }
+    return sticky;
+}
+
+// Whole pages for an allocation and its guards.
+size_t usable_bytes(size_t bytes) { return (bytes + 2 * GuardBytes + 4095) / 4096 * 4096; }
+
+void set_guards(char* address, size_t size) {
+    std::memset(address - GuardBytes, GuardByte, GuardBytes);
+    std::memset(address + size, GuardByte, GuardBytes);
+}
+
+bool guards_hold(char* address, size_t size) {
+    for (size_t i = 0; i < GuardBytes; i++) {
+        if ((unsigned char)address[-1 - (ptrdiff_t)i] != GuardByte || (unsigned char)address[size + i] != GuardByte) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool inside_allocation(uint64_t address, size_t size) {
+    auto after = allocations.upper_bound(reinterpret_cast<char*>(address));
+    if (after == allocations.begin()) {
+        return false;
+    }
+    auto found = std::prev(after);
+    return reinterpret_cast<char*>(address) + size <= found->first + found->second;
+}
+
+int ready() {
+    return !initialized ? NotInitialized : current_context != &context ? InvalidContext : sticky;
+}
+
+int enqueue(void* stream, std::function<int()> work) {
+    Stream* to = static_cast<Stream*>(stream);
+    if (streams.count(to) == 0) {
+        return InvalidHandle;
+    }
+    to->work.push_back(std::move(work));
+    return Success;
+}
+
+int copy_text(const std::string& text, char* to, int size) {
+    if (size > 0) {
+        size_t length = text.size() < (size_t)size - 1 ? text.size() : (size_t)size - 1;
+        std::memcpy(to, text.data(), length);
+        to[length] = 0;
+    }
+    return (int)text.size();
+}
+
+}  // namespace
+
+int emulator::enqueue(void* stream, std::function<int()> work) {
+    Lock lock(mutex);
+    return ::enqueue(stream, std::move(work));
+}
+
+API cuInit(unsigned) {
+    Lock lock(mutex);
+    if (configuration.devices == 0) {
+        return NoDevice;
+    }
+    initialized = true;
+    return Success;
+}
+
+API cuDriverGetVersion(int* version) {
+    *version = configuration.version;
+    return Success;
+}
+
+API cuDeviceGetCount(int* count) {
+    *count = configuration.devices;
+    return initialized ? Success : NotInitialized;
+}
+
+API cuDeviceGet(int* device, int ordinal) {
+    *device = ordinal;
+    return ordinal < configuration.devices ? Success : InvalidDevice;
+}
+
+API cuDeviceGetName(char* name, int size, int) {
+    copy_text("Emulated device", name, size);
+    return Success;
+}
+
+API cuDeviceGetAttribute(int* value, int attribute, int) {
+    switch (attribute) {
+        case 16: *value = 2; return Success;                            // multiprocessors
+        case 75: *value = configuration.compute_major; return Success;  // compute capability, major
+        case 76: *value = 0; return Success;                            // and minor
+        default: return InvalidValue;
+    }
+}
+
+API cuDeviceTotalMem_v2(size_t* bytes, int) {
+    *bytes = configuration.memory;
+    return Success;
+}
+
+API cuDevicePrimaryCtxRetain(void** result, int) {
+    Lock lock(mutex);
+    contexts++;
+    *result = &context;
+    return initialized ? Success : NotInitialized;
+}
+
+API cuDevicePrimaryCtxRelease_v2(int) {
+    Lock lock(mutex);
+    return --contexts >= 0 ? Success : InvalidContext;
+}
+
+API cuCtxSetCurrent(void* value) {
+    current_context = value;
+    return Success;
+}
+
+API cuMemGetInfo_v2(size_t* free, size_t* total) {
+    Lock lock(mutex);
+    *free = configuration.memory - used;
+    *total = configuration.memory;
+    return ready();
+}
+
+API cuMemAlloc_v2(uint64_t* address, size_t bytes) {
+    Lock lock(mutex);
+    if (int error = ready()) {
+        return error;
+    }
+    if (bytes == 0) {
+        return InvalidValue;
+    }
+    if (used + bytes > configuration.memory) {
+        return OutOfMemory;
+    }
+    size_t usable = usable_bytes(bytes);
+    void* reserved = mmap(nullptr, usable + 2 * ForbiddenBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (reserved == MAP_FAILED) {
+        return OutOfMemory;
+    }
+    char* block = static_cast<char*>(reserved) + ForbiddenBytes;
+    mprotect(block, usable, PROT_READ | PROT_WRITE);
+    char* start = block + GuardBytes;
+    set_guards(start, bytes);
+    std::memset(start, 0xff, bytes);
+    allocations[start] = bytes;
+    used += bytes;
+    *address = reinterpret_cast<uint64_t>(start);
+    return Success;
+}
+
+API cuMemFree_v2(uint64_t address) {
+    Lock lock(mutex);
+    flush_all();
+    auto found = allocations.find(reinterpret_cast<char*>(address));
+    if (found == allocations.end()) {
+        return InvalidValue;
+    }
+    broken_guards += !guards_hold(found->first, found->second);
+    used -= found->second;
+    munmap(found->first - GuardBytes - ForbiddenBytes, usable_bytes(found->second) + 2 * ForbiddenBytes);
+    allocations.erase(found);
+    return Success;
+}
+
+API cuMemAllocHost_v2(void** address, size_t bytes) {
+    *address = std::malloc(bytes);
+    return *address == nullptr ? OutOfMemory : ready();
+}
+
+API cuMemFreeHost(void* address) {
+    Lock lock(mutex);
+    flush_all();
+    std::free(address);
+    return Success;
+}
+
+API cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void* stream) {
+    Lock lock(mutex);
+    if (int error = ready()) {
+        return error;
+    }
+    if (!inside_allocation(to, bytes)) {
+        return InvalidValue;
+    }
+    return enqueue(stream, [=] {
+        std::memcpy(reinterpret_cast<void*>(to), from, bytes);
+        return Success;
+    });
+}
+
+API cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void* stream) {
+    Lock lock(mutex);
+    if (int error = ready()) {
+        return error;
+    }
+    if (!inside_allocation(from, bytes)) {
+        return InvalidValue;
+    }
+    return enqueue(stream, [=] {
+        std::memcpy(to, reinterpret_cast<void*>(from), bytes);
+        return Success;
+    });
+}
+
+API cuMemsetD32Async(uint64_t to, unsigned value, size_t count, void* stream) {
+    Lock lock(mutex);
+    if (int error = ready()) {
+        return error;
+    }
+    if (!inside_allocation(to, count * 4)) {
+        return InvalidValue;
+    }
+    return enqueue(stream, [=] {
+        for (size_t i = 0; i < count; i++) {
+            reinterpret_cast<unsigned*>(to)[i] = value;
+        }
+        return Success;
+    });
+}
+
+API cuStreamCreate(void** stream, unsigned) {
+    Lock lock(mutex);
+    if (int error = ready()) {
+        return error;
+    }
+    Stream* created = new Stream;
+    streams.insert(created);
+    *stream = created;
+    return Success;
+}
+
+API cuStreamSynchronize(void* stream) {
+    Lock lock(mutex);
+    return streams.count(static_cast<Stream*>(stream)) == 0 ? InvalidHandle : flush(static_cast<Stream*>(stream));
+}
+
+API cuStreamDestroy_v2(void* stream) {
+    Lock lock(mutex);
+    Stream* old = static_cast<Stream*>(stream);
+    if (streams.erase(old) == 0) {
+        return InvalidHandle;
+    }
+    int error = flush(old);
+    delete old;
+    return error;
+}
+
+API cuEventCreate(void** event, unsigned) {
+    *event = new Event;
+    return ready();
+}
+
+API cuEventRecord(void* event, void* stream) {
+    Lock lock(mutex);
+    Event* recorded = static_cast<Event*>(event);
+    recorded->stream = static_cast<Stream*>(stream);
+    return enqueue(stream, [=] {
+        recorded->time = std::chrono::steady_clock::now();
+        return Success;
+    });
+}
+
+API cuEventSynchronize(void* event) {
+    Lock lock(mutex);
+    Event* recorded = static_cast<Event*>(event);
+    return recorded->stream == nullptr || streams.count(recorded->stream) == 0 ? sticky : flush(recorded->stream);
+}
+
+API cuEventElapsedTime(float* milliseconds, void* start, void* end) {
+    *milliseconds = std::chrono::duration<float, std::milli>(static_cast<Event*>(end)->time - static_cast<Event*>(start)->time).count();
+    return Success;
+}
+
+API cuEventDestroy_v2(void* event) {
+    Lock lock(mutex);
+    flush_all();
+    delete static_cast<Event*>(event);
+    return Success;
+}
+
+API cuModuleLoadDataEx(void** module, const void* image, unsigned count, const int* options, void** values) {
+    Lock lock(mutex);
+    if (int error = ready()) {
+        return error;
+    }
+    if (configuration.bad_ptx || std::strstr(static_cast<const char*>(image), ".target sm_") == nullptr) {
+        for (unsigned i = 0; i + 1 < count; i++) {
+            // The error log's buffer and, behind it, its size.
+            if (options[i] == 5) {
+                copy_text("ptxas fatal: emulated", static_cast<char*>(values[i]), (int)reinterpret_cast<size_t>(values[i + 1]));
+            }
+        }
+        return InvalidPtx;
+    }
+    *module = &configuration;
+    return Success;
+}
+
+API cuModuleUnload(void*) { return Success; }
+
+API cuModuleGetFunction(void** function, void*, const char* name) {
+    *function = reinterpret_cast<void*>(emulator::find_kernel(name));
+    return *function == nullptr ? NotFound : Success;
+}
+
+API cuLaunchKernel(
+    void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned, void* stream, void** parameters,
+    void**) {
+    Lock lock(mutex);
+    if (int error = ready()) {
+        return error;
+    }
+    if (gx == 0 || gy == 0 || gz == 0 || gx > 0x7fffffff || gy > 65535 || gz > 65535 || bx * by * bz > 1024 || bx * by * bz == 0) {
+        return InvalidValue;
+    }
+    auto bound = reinterpret_cast<emulator::Binder>(function)(parameters);
+    return enqueue(stream, [=] {
+        message = emulator::run(bound, {gx, gy, gz}, {bx, by, bz});
+        return message.empty() ? Success : message == "an illegal address" ? IllegalAddress : LaunchFailed;
+    });
+}
+
+API cuGetErrorName(int error, const char** name) {
+    static const std::map<int, const char*> names = {
+        {Success, "CUDA_SUCCESS"}, {InvalidValue, "CUDA_ERROR_INVALID_VALUE"}, {OutOfMemory, "CUDA_ERROR_OUT_OF_MEMORY"},
+        {NotInitialized, "CUDA_ERROR_NOT_INITIALIZED"}, {NoDevice, "CUDA_ERROR_NO_DEVICE"}, {InvalidDevice, "CUDA_ERROR_INVALID_DEVICE"},
+        {InvalidPtx, "CUDA_ERROR_INVALID_PTX"}, {InvalidContext, "CUDA_ERROR_INVALID_CONTEXT"}, {InvalidHandle, "CUDA_ERROR_INVALID_HANDLE"},
+        {NotFound, "CUDA_ERROR_NOT_FOUND"}, {IllegalAddress, "CUDA_ERROR_ILLEGAL_ADDRESS"}, {LaunchFailed, "CUDA_ERROR_LAUNCH_FAILED"},
+    };
+    auto found = names.find(error);
+    *name = found == names.end() ? nullptr : found->second;
+    return found == names.end() ? InvalidValue : Success;
+}
+
+API cuGetErrorString(int error, const char** text) {
+    *text = error == NoDevice ? "no CUDA-capable device is detected" : "an emulated error";
+    return Success;
+}
+
+// Controls for tests.
+
+API emulator_configure(int devices, int version, int compute_major, size_t memory, int bad_ptx) {
+    Lock lock(mutex);
+    flush_all();
+    configuration = {devices, version, compute_major, memory, bad_ptx != 0};
+    initialized = false;
+    sticky = Success;
+    return Success;
+}
+
+API emulator_seed(uint32_t value) {
+    Lock lock(mutex);
+    emulator::seed(value);
+    return Success;
+}
+
+API emulator_skip_barrier(const char* file, int line) {
+    Lock lock(mutex);
+    emulator::skip_barrier(file, line);
+    return Success;
+}
+
+API emulator_barriers(char* text, int size) {
+    Lock lock(mutex);
+    return copy_text(emulator::barriers(), text, size);
+}
+
+// Why the last launch failed.
+API emulator_message(char* text, int size) {
+    Lock lock(mutex);
+    return copy_text(message, text, size);
+}
+
+// Forgets a failed launch and what it broke, which on a device would end the process's use of it.
+API emulator_recover() {
+    Lock lock(mutex);
+    for (Stream* stream : streams) {
+        stream->work.clear();
+    }
+    sticky = Success;
+    message.clear();
+    broken_guards = 0;
+    for (const auto& allocation : allocations) {
+        set_guards(allocation.first, allocation.second);
+    }
+    return Success;
+}
+
+// How many allocations have been written beyond their ends.
+API emulator_broken_guards() {
+    Lock lock(mutex);
+    flush_all();
+    int broken = broken_guards;
+    for (const auto& allocation : allocations) {
+        broken += !guards_hold(allocation.first, allocation.second);
+    }
+    return broken;
+}

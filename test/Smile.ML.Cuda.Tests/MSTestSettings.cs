@@ -1,0 +1,2 @@
+// The emulated driver is one for the process.
+[assembly: DoNotParallelize]
