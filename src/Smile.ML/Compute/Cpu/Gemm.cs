@@ -17,7 +17,7 @@ internal static unsafe class Gemm
     private const int RowBlock = 240;
 
     // Weights that stay in the second-level cache as a whole. Then a tile's rows go along all panels, so that C is met row by row.
-    private const int SmallWeights = 64 * 1024;
+    private const int SmallWeights = 128 * 1024;
 
     // Below this many weights x (rows + 8), i.e. some ten microseconds, a fork-join costs more than it brings.
     private const long ParallelThreshold = 1_000_000;
