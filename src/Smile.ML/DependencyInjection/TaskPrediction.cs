@@ -9,7 +9,7 @@ namespace Smile.ML.DependencyInjection;
 /// <param name="ClassNames">The classes' names.</param>
 public sealed record TaskPrediction(string Task, string Label, IReadOnlyList<float> Probabilities, IReadOnlyList<string> ClassNames)
 {
-    /// <summary>Applies a head: p_c = exp(l_c - max l) / sum over c of exp(l_c - max l).</summary>
+    /// <summary>Applies a head, and softmax to its logits.</summary>
     /// <exception cref="SmileException">The head doesn't take embeddings of that size, or a logit is not a number.</exception>
     internal static TaskPrediction Of(TaskHead head, ReadOnlySpan<float> embedding)
     {
@@ -20,29 +20,9 @@ public sealed record TaskPrediction(string Task, string Label, IReadOnlyList<flo
 
         var scores = new float[head.ClassNames.Count];
         head.Score(embedding, scores);
-        int best = 0;
-        for (int c = 1; c < scores.Length; c++)
-        {
-            best = scores[c] > scores[best] ? c : best;
-        }
-
-        float largest = scores[best];
-        double sum = 0;
-        foreach (float logit in scores)
-        {
-            sum += Math.Exp(logit - largest);
-        }
-
-        if (double.IsNaN(sum))
-        {
-            throw new SmileException($"Head {head.Name}: the sample's embedding is not finite; expected finite inputs.");
-        }
-
-        for (int c = 0; c < scores.Length; c++)
-        {
-            scores[c] = (float)(Math.Exp(scores[c] - largest) / sum);
-        }
-
-        return new TaskPrediction(head.Name, head.ClassNames[best], scores, head.ClassNames);
+        int best = ClassProbabilities.Softmax(scores);
+        return best < 0
+            ? throw new SmileException($"Head {head.Name}: the sample's embedding is not finite; expected finite inputs.")
+            : new TaskPrediction(head.Name, head.ClassNames[best], scores, head.ClassNames);
     }
 }

@@ -1,3 +1,5 @@
+using Smile.ML.Networks;
+
 namespace Smile.ML;
 
 /// <summary>What a classifier makes of a row of the network's output: probabilities and the likeliest class, computed when asked for.</summary>
@@ -45,31 +47,7 @@ internal sealed class ClassificationScores(ClassifierColumns classifier)
             output.CopyTo(_probabilities);
         }
 
-        _label = Softmax(_probabilities);
+        _label = (uint)(ClassProbabilities.Softmax(_probabilities) + 1);
         _row = row;
-    }
-
-    /// <summary>Turns logits into probabilities, p_c = exp(l_c - max l) / sum, and returns the first largest, counted from 1.</summary>
-    private static uint Softmax(Span<float> scores)
-    {
-        int best = 0;
-        for (int c = 1; c < scores.Length; c++)
-        {
-            best = scores[c] > scores[best] ? c : best;
-        }
-
-        float largest = scores[best];
-        double sum = 0;
-        foreach (float logit in scores)
-        {
-            sum += Math.Exp(logit - largest);
-        }
-
-        for (int c = 0; c < scores.Length; c++)
-        {
-            scores[c] = (float)(Math.Exp(scores[c] - largest) / sum);
-        }
-
-        return double.IsNaN(sum) ? 0 : (uint)best + 1;
     }
 }
