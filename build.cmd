@@ -16,7 +16,7 @@ if "%MLNetSource%"=="" (
     set probe=artifacts\mlnet-probe
     if not exist "!probe!\answer" (
         mkdir "!probe!" 2>nul
-        echo ^<Project Sdk="Microsoft.NET.Sdk"^>^<PropertyGroup^>^<TargetFramework^>net10.0^</TargetFramework^>^</PropertyGroup^>^<ItemGroup^>^<PackageReference Include="Microsoft.ML" /^>^</ItemGroup^>^</Project^>>"!probe!\probe.csproj"
+        echo ^<Project Sdk="Microsoft.NET.Sdk"^>^<PropertyGroup^>^<TargetFramework^>net10.0^</TargetFramework^>^</PropertyGroup^>^<ItemGroup^>^<PackageReference Include="Microsoft.ML" NoWarn="NU1603" /^>^</ItemGroup^>^</Project^>>"!probe!\probe.csproj"
         dotnet restore "!probe!\probe.csproj" >"!probe!\log" 2>&1 && (echo package>"!probe!\answer") || (echo standin>"!probe!\answer")
     )
     set /p MLNetSource=<"!probe!\answer"

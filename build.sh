@@ -17,7 +17,7 @@ mlnet_source() {
         cat >"$probe/probe.csproj" <<'PROJECT'
 <Project Sdk="Microsoft.NET.Sdk">
   <PropertyGroup><TargetFramework>net10.0</TargetFramework></PropertyGroup>
-  <ItemGroup><PackageReference Include="Microsoft.ML" /></ItemGroup>
+  <ItemGroup><PackageReference Include="Microsoft.ML" NoWarn="NU1603" /></ItemGroup>
 </Project>
 PROJECT
         if dotnet restore "$probe/probe.csproj" >"$probe/log" 2>&1; then echo package; else echo standin; fi >"$probe/answer"
