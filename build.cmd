@@ -44,5 +44,10 @@ if "%command%"=="bench" (
     dotnet run --no-build -c Release --project src\Smile.ML.Tool -- bench forward
     exit /b !errorlevel!
 )
-dotnet pack Smile.ML.sln %properties% -o eng\packages
-exit /b %errorlevel%
+if "%MLNetSource%"=="standin" (
+    echo Nothing is packed: Smile.ML would depend on the ML.NET stand-in, which no user has. Take a feed that has Microsoft.ML 5 and 1>&2
+    echo MLNetSource=package, or ML.NET's assemblies with MLNetSource=folder and MLNetFolder. 1>&2
+    exit /b 1
+)
+dotnet pack eng\package\Packages.slnf %properties% -v quiet || exit /b 1
+dir /b eng\packages

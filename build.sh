@@ -59,6 +59,12 @@ bench)
     done
     ;;
 pack)
-    dotnet pack Smile.ML.sln "${properties[@]}" -o eng/packages "$@"
+    if [ "$MLNetSource" = standin ]; then
+        echo "Nothing is packed: Smile.ML would depend on the ML.NET stand-in, which no user has. Take a feed that has Microsoft.ML 5 and" >&2
+        echo "MLNetSource=package, or ML.NET's assemblies with MLNetSource=folder MLNetFolder=PATH." >&2
+        exit 1
+    fi
+    dotnet pack eng/package/Packages.slnf "${properties[@]}" -v quiet "$@"
+    ls eng/packages/*.nupkg eng/packages/*.snupkg
     ;;
 esac
