@@ -1,20 +1,17 @@
+using System.Text;
+using Smile.ML.Checkpoints;
+
 namespace Smile.ML.Tool;
 
 /// <summary>Writes files that are there whole or not at all.</summary>
 internal static class AtomicFile
 {
-    /// <summary>Writes a text beside its place and moves it there.</summary>
+    /// <summary>Writes a text, replacing a file that is there.</summary>
+    /// <exception cref="SmileException">The file cannot be written.</exception>
     public static void WriteAllText(string path, string text)
     {
-        string temporary = $"{path}.{Path.GetRandomFileName()}.tmp";
-        try
-        {
-            File.WriteAllText(temporary, text);
-            File.Move(temporary, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(temporary);
-        }
+        using var output = StagedOutput.Create(path);
+        RegularFile.WriteNew(output.TemporaryPath, Encoding.UTF8.GetBytes(text));
+        output.PublishFile();
     }
 }

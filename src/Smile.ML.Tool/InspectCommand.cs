@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Smile.ML.Analysis;
+using Smile.ML.Checkpoints;
 
 namespace Smile.ML.Tool;
 
@@ -60,7 +61,8 @@ internal static class InspectCommand
             lines.AddRange(DescribeAdapter(summary));
         }
 
-        return string.Join(Environment.NewLine, lines);
+        // Names come with the files.
+        return string.Join(Environment.NewLine, lines.Select(line => ErrorText.Printable(line)));
     }
 
     private static IEnumerable<string> DescribeAdapter(CheckpointSummary summary)

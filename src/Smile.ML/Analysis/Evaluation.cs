@@ -16,7 +16,9 @@ public static class Evaluation
     /// <param name="observer">Told where every token is routed; or null.</param>
     /// <param name="cancellation">Ends the evaluation.</param>
     /// <returns>Percent.</returns>
-    /// <exception cref="SmileException">The model's embedding is not of the head's size, or a label is not one of its classes.</exception>
+    /// <exception cref="SmileException">
+    /// The model's embedding is not of the head's size, a label is not one of its classes, or an image's embedding is not finite.
+    /// </exception>
     public static double Accuracy(
         SmileModel model, TaskHead head, TaskData data, IRoutingObserver? observer = null, CancellationToken cancellation = default)
     {
@@ -44,7 +46,13 @@ public static class Evaluation
             ReadOnlySpan<float> embeddings = model.Run(inputs, [output.Name], observer, cancellation)[output.Name].Floats!;
             for (int i = 0; i < count; i++)
             {
-                head.Score(embeddings.Slice(i * head.EmbeddingSize, head.EmbeddingSize), logits);
+                ReadOnlySpan<float> embedding = embeddings.Slice(i * head.EmbeddingSize, head.EmbeddingSize);
+                if (embedding.ContainsAnyExceptInRange(float.MinValue, float.MaxValue))
+                {
+                    throw new SmileException($"Task {data.Name}, image {start + i}: its embedding is not finite; expected finite weights and images.");
+                }
+
+                head.Score(embedding, logits);
                 int best = 0;
                 for (int c = 1; c < logits.Length; c++)
                 {

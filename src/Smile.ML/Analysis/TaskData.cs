@@ -10,6 +10,9 @@ public sealed class TaskData : IDisposable
     private readonly TensorInfo _images;
     private readonly long[] _labels;
 
+    // Values of one image: more than any network here takes, and what 64 of them take can still be counted.
+    private const int MaxImageValues = 1 << 24;
+
     private TaskData(SafetensorsFile file, string name, int? maxCount)
     {
         _file = file;
@@ -21,6 +24,11 @@ public sealed class TaskData : IDisposable
         {
             throw new SmileException(
                 $"{file.Location}: images is {_images.Description} with {_labels.Length} labels; expected U8 or float [N, C, H, W] and N labels, N at least 1.");
+        }
+
+        if (_images.ElementCount / _labels.Length is < 1 or > MaxImageValues)
+        {
+            throw new SmileException($"{file.Location}: images is {_images.Description}; expected 1 to {MaxImageValues} values each.");
         }
 
         if (maxCount < _labels.Length)

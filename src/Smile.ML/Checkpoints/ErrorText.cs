@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Smile.ML.Checkpoints;
@@ -11,15 +12,21 @@ internal static class ErrorText
     public static string Quote(string text) => $"'{Clip(text)}'";
 
     /// <summary>Cuts text to a readable length and replaces its control characters.</summary>
-    public static string Clip(string text)
+    public static string Clip(string text) => Printable(text.AsSpan(0, Math.Min(text.Length, MaxLength))) + (text.Length > MaxLength ? "..." : string.Empty);
+
+    /// <summary>Replaces what a terminal would take for a command, or a reader not see: control and format characters, and halves of surrogate pairs.</summary>
+    public static string Printable(ReadOnlySpan<char> text)
     {
-        var clipped = new StringBuilder();
-        foreach (char character in text.AsSpan(0, Math.Min(text.Length, MaxLength)))
+        var printable = new StringBuilder(text.Length);
+        foreach (Rune rune in text.EnumerateRunes())
         {
-            clipped.Append(char.IsControl(character) ? '\uFFFD' : character);
+            // EnumerateRunes has replaced the halves of pairs.
+            bool hidden = Rune.GetUnicodeCategory(rune) is UnicodeCategory.Control or UnicodeCategory.Format
+                or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
+            printable.Append((hidden ? Rune.ReplacementChar : rune).ToString());
         }
 
-        return clipped.Append(text.Length > MaxLength ? "..." : string.Empty).ToString();
+        return printable.ToString();
     }
 
     /// <summary>Cuts UTF-8 text to a readable length and replaces what is not printable.</summary>

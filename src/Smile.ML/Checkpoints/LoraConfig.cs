@@ -13,6 +13,10 @@ internal sealed class LoraConfig
     /// <summary>The name that PEFT gives the file.</summary>
     public const string FileName = "adapter_config.json";
 
+    // A compiled pattern takes some kilobytes, and many times its text's length.
+    private const int MaxPatterns = 16_384;
+    private const int MaxPatternLength = 16_384;
+
     private const string AllLinear = "all-linear";
 
     // A pattern comes with the adapter; one that takes longer than this on a module's name is refused.
@@ -190,6 +194,11 @@ internal sealed class LoraConfig
         }
 
         ModelConfig section = _config.GetSection(key);
+        if (map.GetPropertyCount() is > MaxPatterns and var count)
+        {
+            throw new SmileException($"{Location}: key '{key}': found {count} patterns; expected at most {MaxPatterns}.");
+        }
+
         foreach (JsonProperty entry in map.EnumerateObject())
         {
             yield return (Compile(key, $@"\A(.*\.)?({entry.Name})$"), entry.Name, section);
@@ -198,6 +207,11 @@ internal sealed class LoraConfig
 
     private Regex Compile(string key, string pattern)
     {
+        if (pattern.Length > MaxPatternLength)
+        {
+            throw new SmileException($"{Location}: key '{key}': found the pattern {ErrorText.Quote(pattern)}; expected at most {MaxPatternLength} characters.");
+        }
+
         try
         {
             return new Regex(pattern, RegexOptions.CultureInvariant, PatternTimeout);

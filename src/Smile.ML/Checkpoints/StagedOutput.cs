@@ -18,6 +18,7 @@ internal sealed class StagedOutput : IDisposable
     private const string FormerSuffix = ".old";
     private const string LockSuffix = ".lock";
     private const int IdLength = 16;
+    private const int MaxAttempts = 8;
 
     private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdef");
 
@@ -51,8 +52,14 @@ internal sealed class StagedOutput : IDisposable
             string prefix = Path.Combine(parent, $".{Path.GetFileName(finalPath)}.smile-");
             RemoveLeftovers(parent, prefix, finalPath);
 
-            string stem = prefix + RandomNumberGenerator.GetHexString(IdLength, lowercase: true);
-            return new StagedOutput(finalPath, stem, Lock(stem, FileMode.CreateNew));
+            for (int attempt = 1; ; attempt++)
+            {
+                string stem = prefix + RandomNumberGenerator.GetHexString(IdLength, lowercase: true);
+                if (TryTake(stem, isLast: attempt >= MaxAttempts) is { } lockFile)
+                {
+                    return new StagedOutput(finalPath, stem, lockFile);
+                }
+            }
         }
         catch (Exception e) when (RegularFile.IsFileFailure(e))
         {
@@ -116,6 +123,31 @@ internal sealed class StagedOutput : IDisposable
     {
         TryDelete(TemporaryPath);
         _lock.Dispose();
+    }
+
+    /// <summary>
+    /// Takes a name. A file is there an instant before its lock is held; a run that removes leftovers in that instant takes the name for a dead run's,
+    /// and the lock file from under it. Null where that may have happened.
+    /// </summary>
+    private static FileStream? TryTake(string stem, bool isLast)
+    {
+        FileStream lockFile;
+        try
+        {
+            lockFile = Lock(stem, FileMode.CreateNew);
+        }
+        catch (IOException) when (!isLast)
+        {
+            return null;
+        }
+
+        if (File.Exists(stem + LockSuffix))
+        {
+            return lockFile;
+        }
+
+        lockFile.Dispose();
+        return null;
     }
 
     private static FileStream Lock(string stem, FileMode mode)

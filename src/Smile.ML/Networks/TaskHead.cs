@@ -23,7 +23,7 @@ public sealed class TaskHead
         ArgumentNullException.ThrowIfNull(classNames);
         if (classNames.Count == 0 || classEmbeds.Length == 0 || classEmbeds.Length % classNames.Count != 0)
         {
-            throw new SmileException($"Head {name}: {classEmbeds.Length} values don't make {classNames.Count} class embeddings of one size.");
+            throw new SmileException($"Head {ErrorText.Clip(name)}: {classEmbeds.Length} values don't make {classNames.Count} class embeddings of one size.");
         }
 
         Name = name;
@@ -37,7 +37,7 @@ public sealed class TaskHead
             double norm = Math.Sqrt(Dot(row, row));
             if (!(norm > 0) || !double.IsFinite(norm) || !float.IsFinite(scale))
             {
-                throw new SmileException($"Head {name}: the embedding of class {ClassNames[c]} has norm {norm}, the scale is {scale}; expected finite values, not zero.");
+                throw new SmileException($"Head {ErrorText.Clip(name)}: the embedding of class {ErrorText.Clip(ClassNames[c])} has norm {norm}, the scale is {scale}; expected finite values, not zero.");
             }
 
             for (int i = 0; i < row.Length; i++)
@@ -100,8 +100,16 @@ public sealed class TaskHead
             throw new SmileException($"{path}: tensor logit_scale is {file.GetTensor("logit_scale").Description}; expected one value.");
         }
 
-        int classes = checked((int)embeds.Shape[0]);
-        return new TaskHead(Path.GetFileNameWithoutExtension(path), ReadLabels(file, classes), file.ReadFloats("class_embeds"), scale[0]);
+        float[] classEmbeds = file.ReadFloats("class_embeds");
+        string[] labels = ReadLabels(file, (int)embeds.Shape[0]);
+        try
+        {
+            return new TaskHead(Path.GetFileNameWithoutExtension(path), labels, classEmbeds, scale[0]);
+        }
+        catch (SmileException e)
+        {
+            throw new SmileException($"{path}: {e.Message}", e);
+        }
     }
 
     /// <summary>Loads every head of a folder, in ordinal order of their names.</summary>

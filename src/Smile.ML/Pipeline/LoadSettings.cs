@@ -4,5 +4,5 @@ namespace Smile.ML;
 
 /// <summary>What an application says about the pipelines that it loads.</summary>
 /// <param name="Compute">Where they run; as the context says where null.</param>
-/// <param name="WeightsRoot">The folder against which relative paths of weights are resolved; the current one where null.</param>
+/// <param name="WeightsRoot">The folder that holds weights outside of the file, and from which their paths are seen; the current one where null.</param>
 internal sealed record LoadSettings(ComputeOptions? Compute = null, string? WeightsRoot = null);

@@ -167,7 +167,8 @@ public static class SmileCatalog
     /// else on the CPU. A device that is not there is an error, unless <see cref="MLContext.FallbackToCpu"/> is set.
     /// </param>
     /// <param name="weightsRoot">
-    /// The folder against which relative paths of weights that are not in the file are resolved; the current folder where null.
+    /// The folder that holds the weights of pipelines saved without them; the current folder where null. Relative paths are seen from there, and
+    /// a path that leads elsewhere is refused: it came with the file, which may be anybody's.
     /// </param>
     /// <returns>The context.</returns>
     public static MLContext RegisterSmile(this MLContext context, ComputeOptions? compute = null, string? weightsRoot = null)

@@ -115,12 +115,21 @@ internal static class SmileModelFormat
             throw Damaged($"{SettingsEntry} names a folder with a null character");
         }
 
-        string folder = Path.GetFullPath(Path.Combine(root ?? "", settings.Folder));
-        if (!Directory.Exists(folder))
+        string allowed = Path.GetFullPath(root ?? "."), folder = Path.GetFullPath(Path.Combine(allowed, settings.Folder));
+        string expected = $"The pipeline was saved without its weights; they are expected in {ErrorText.Quote(settings.Folder)}, "
+            + (root is null ? $"seen from the current folder, {allowed}" : $"seen from {allowed}");
+
+        // The path came with the file. It is looked at only inside of the folder that the application allows: even to ask whether a path exists
+        // can tell something, or, on Windows, sign on to somebody's server.
+        if (!IsInside(folder, allowed))
         {
             throw new SmileException(
-                $"{folder}: there is no such folder. The pipeline was saved without its weights; they are expected in \"{settings.Folder}\""
-                + (Path.IsPathRooted(settings.Folder) ? "." : $", seen from {(root is null ? "the current folder; RegisterSmile can name another" : root)}."));
+                $"{ErrorText.Clip(folder)}: is outside of {allowed}. {expected}. Where the file is to be trusted, allow the folder: RegisterSmile(weightsRoot: a folder that holds it).");
+        }
+
+        if (!Directory.Exists(folder))
+        {
+            throw new SmileException($"{ErrorText.Clip(folder)}: there is no such folder. {expected}; RegisterSmile(weightsRoot: ...) names another.");
         }
 
         ModelFolder place = ModelFolder.Open(folder);
@@ -141,10 +150,26 @@ internal static class SmileModelFormat
         return new ModelPlace(folder, SavedPath: settings.Folder);
     }
 
+    /// <summary>Tells whether a path is a folder or leads into it. Both are full paths.</summary>
+    private static bool IsInside(string path, string folder)
+    {
+        StringComparison comparison = OperatingSystem.IsWindows() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
+        string parent = Path.TrimEndingDirectorySeparator(folder);
+        return Path.TrimEndingDirectorySeparator(path).Equals(parent, comparison)
+            || path.StartsWith(Path.EndsInDirectorySeparator(parent) ? parent : parent + Path.DirectorySeparatorChar, comparison);
+    }
+
     private static SavedFile Look(string path, string name)
     {
-        using SafeFileHandle handle = File.OpenHandle(path);
-        return SavedFile.Of(name, handle);
+        using SafeFileHandle handle = RegularFile.OpenRead(path, out _);
+        try
+        {
+            return SavedFile.Of(name, handle);
+        }
+        catch (Exception e) when (RegularFile.IsFileFailure(e))
+        {
+            throw RegularFile.Failure(path, "cannot be read", e);
+        }
     }
 
     private static void Write(BinaryWriter writer, TaskHead head)

@@ -29,7 +29,7 @@ public sealed class HostileFilesTests
         (FuzzTarget Target, int Share)[] targets =
         [
             (new TensorFileTarget(), 12), (new IndexTarget(), 6), (new ModelTarget(fused: false), 9), (new ModelTarget(fused: true), 5),
-            (new AdapterTarget(), 5), (new ZipTarget(), 2), (new PoolTarget(), 1),
+            (new AdapterTarget(), 5), (new ZipTarget(), 2), (new PoolTarget(), 1), (new EvalTarget(), 3), (new InputTarget(), 3),
         ];
         FuzzTarget[] wheel = [.. targets.SelectMany(target => Enumerable.Repeat(target.Target, target.Share))];
         var loaded = new Dictionary<FuzzTarget, int>();

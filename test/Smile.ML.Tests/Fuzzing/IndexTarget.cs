@@ -11,6 +11,7 @@ internal sealed class IndexTarget : FuzzTarget
     private readonly JsonObject _index;
     private readonly byte[] _intact;
     private readonly Dictionary<string, byte[]> _tensors = [];
+    private readonly Dictionary<string, byte[]> _shards = [];
     private readonly string[] _names;
 
     public IndexTarget()
@@ -25,6 +26,11 @@ internal sealed class IndexTarget : FuzzTarget
             _tensors[name] = model.ReadBytes(name);
         }
 
+        foreach (string file in model.FileNames.Where(name => name.EndsWith(".safetensors", StringComparison.Ordinal)))
+        {
+            _shards[file] = File.ReadAllBytes(Path.Combine(folder, file));
+        }
+
         _names = [.. _tensors.Keys, .. model.FileNames, "weight_map", "metadata", "../x", "a\0b"];
         File.WriteAllText(Files["outside.safetensors"], "not to be opened");
     }
@@ -37,16 +43,34 @@ internal sealed class IndexTarget : FuzzTarget
             // A name of the map, replaced by the path of something that is there but is none of the model's.
             index = index.DeepClone().AsObject();
             JsonObject map = index["weight_map"]!.AsObject();
-            string[] elsewhere = ["../outside.safetensors", Files["outside.safetensors"], "..", "config.json", IndexName, "", ".", "x/../model", "model\\x"];
+            string[] elsewhere = ["../outside.safetensors", Files["outside.safetensors"], "..", "config.json", IndexName, "", ".", "x/../model", "model\\x", _shards.First().Key.ToUpperInvariant(), _shards.First().Key + " ", "C:" + _shards.First().Key, "//host/share"];
             map[map.ElementAt(random.Next(map.Count)).Key] = elsewhere[random.Next(elsewhere.Length)];
         }
 
-        byte[] content = random.Next(4) == 0 ? ByteMutator.Mutate(random, _intact) : JsonMutator.Mutate(random, index, _names);
-        Files.Write(Path.Combine("model", IndexName), content);
-        using var model = HuggingFaceFolder.Open(Files["model"]);
-        foreach (string name in model.Tensors.Keys)
+        bool damagesShard = random.Next(8) == 0;
+        string shard = Files[Path.Combine("model", _shards.ElementAt(random.Next(_shards.Count)).Key)];
+        if (damagesShard)
         {
-            CollectionAssert.AreEqual(_tensors[name], model.ReadBytes(name), name);
+            File.WriteAllBytes(shard, ByteMutator.Mutate(random, _shards[Path.GetFileName(shard)]));
+        }
+
+        byte[] content = damagesShard ? _intact : random.Next(4) == 0 ? ByteMutator.Mutate(random, _intact) : JsonMutator.Mutate(random, index, _names);
+        Files.Write(Path.Combine("model", IndexName), content);
+        try
+        {
+            using var model = HuggingFaceFolder.Open(Files["model"]);
+            foreach (string name in model.Tensors.Keys)
+            {
+                byte[] read = model.ReadBytes(name);
+                if (!damagesShard)
+                {
+                    CollectionAssert.AreEqual(_tensors[name], read, name);
+                }
+            }
+        }
+        finally
+        {
+            File.WriteAllBytes(shard, _shards[Path.GetFileName(shard)]);
         }
     }
 }

@@ -16,6 +16,9 @@ internal static class JsonMutator
         "NaN", "Infinity", "-Infinity", "null", "true", "false", "\"\"", "\"x\"", "\"NaN\"", "\"../x\"", "\"/etc/passwd\"", "\"\\ud800\"", "\"\\u0000\"",
         "[]", "{}", "[1]", "[null]", "{\"type\":\"linear\",\"factor\":2}", "[\"full_attention\"]", "[-1,2147483647]", "(", "\"(a+)+$\"", "\".*\"", "\"[\"",
         new string('[', 100) + new string(']', 100), "\"" + new string('x', 5000) + "\"",
+        "-0", "1.0", "1E2", "0.1e1", "1e-400", "-1e400", "0000", "1e999999999999", "[[1]]", "[1.5]", "[\"1\"]", "[0,0,0,0,0,0,0,0,0]", "\"\u202e\u001b[2J\"", "\"\\u001b]0;x\"",
+        "\"\ufeff\"", "\"\u0130\ud83d\ude00\"", "\"F16\"", "\"BF16\"", "\"F64\"", "\"I8\"", "\"U8\"", "\"BOOL\"", "\"I64\"", "\"f32\"", "\"a{2147483647}\"", "\"(?i)((x+)+)+y\"",
+        string.Concat(Enumerable.Repeat("{\"a\":", 62)) + "1" + new string('}', 62), string.Concat(Enumerable.Repeat("[", 62)) + new string(']', 62),
     ];
 
     /// <summary>Changes one or a few members.</summary>
@@ -31,8 +34,23 @@ internal static class JsonMutator
         {
             JsonObject place = Pick(random, copy);
             string key = place.Count > 0 && random.Next(5) > 0 ? place.ElementAt(random.Next(place.Count)).Key : keys[random.Next(keys.Count)];
-            switch (random.Next(10))
+            switch (random.Next(12))
             {
+                case 10 when place.Count > 1:
+                    // Two members change places.
+                    (string Name, JsonNode? Value) other = (place.ElementAt(random.Next(place.Count)).Key, null);
+                    if (place.ContainsKey(key))
+                    {
+                        other.Value = place[other.Name]?.DeepClone();
+                        place[other.Name] = place[key]?.DeepClone();
+                        place[key] = other.Value;
+                    }
+
+                    break;
+                case 11 when place.ContainsKey(key):
+                    // A key that differs in case, or in a character that isn't seen.
+                    place[random.Next(2) == 0 ? key.ToUpperInvariant() : key + "\u200b"] = place[key]?.DeepClone();
+                    break;
                 case 0:
                     place.Remove(key);
                     break;
@@ -60,12 +78,24 @@ internal static class JsonMutator
             text.Replace($"\"{Placeholder}{i}@\"", raw[i]);
         }
 
-        if (duplicate && copy.Count > 0)
+        if (duplicate)
         {
-            text.Insert(1, $"\"{copy.First().Key}\":1,");
+            Duplicate(random, text);
         }
 
         return Encoding.UTF8.GetBytes(text.ToString());
+    }
+
+    /// <summary>Writes an object's first key twice.</summary>
+    private static void Duplicate(Random random, StringBuilder text)
+    {
+        string before = text.ToString();
+        int at = before.IndexOf("{\"", random.Next(before.Length), StringComparison.Ordinal);
+        at = at < 0 ? before.IndexOf("{\"", StringComparison.Ordinal) : at;
+        if (at >= 0 && before.IndexOf('"', at + 2) is > 0 and var end)
+        {
+            text.Insert(at + 1, before[(at + 1)..(end + 1)] + ":1,");
+        }
     }
 
     private static string NewPlaceholder(List<string> raw, string value)

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Smile.ML.Analysis;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
@@ -57,6 +58,12 @@ internal sealed class ModelTarget : FuzzTarget
         string folder = Directory.CreateDirectory(Files["case"]).FullName;
         Files.Write("case/config.json", config);
         Files.Write("case/model.safetensors", weights);
+        if (random.Next(8) == 0)
+        {
+            CheckpointSummary.Read(folder);
+            return;
+        }
+
         using SmileModel model = SmileModel.Load(folder, Compute);
         Run(model);
     }

@@ -18,6 +18,13 @@ internal sealed class TensorFileMutator
     private static readonly TensorType[] Types = Enum.GetValues<TensorType>();
     private static readonly float[] OddValues = [float.NaN, float.PositiveInfinity, float.NegativeInfinity, float.MaxValue, 1e-42f, -0f];
 
+    // Names that are read as others, or look like them.
+    private static readonly (string From, string To)[] OtherNames =
+    [
+        ("weight", "gamma"), ("bias", "beta"), ("LayerNorm.weight", "LayerNorm.gamma"), ("model.", ""), ("", "model."), ("", "bert."), ("", "vision_model."), ("", "base_model.model."),
+        ("weight", "base_layer.weight"), ("lora_A.", "lora_A.default."), ("layers", "LAYERS"), ("e", "\u0435"), ("", "\u0000"), ("", "__metadata__"), (".", ".."), ("", "\u001b[31m"),
+    ];
+
     private readonly Part[] _parts;
 
     /// <summary>Takes the tensors of an intact file.</summary>
@@ -30,10 +37,12 @@ internal sealed class TensorFileMutator
     /// <summary>Makes a file.</summary>
     public byte[] Create(Random random)
     {
-        switch (random.Next(4))
+        switch (random.Next(5))
         {
             case 0:
                 return ByteMutator.Mutate(random, Write(_parts));
+            case 4:
+                return ChangeLayout(random);
             case 1:
                 JsonObject header = Header(_parts);
                 byte[] json = JsonMutator.Mutate(random, header, HeaderKeys);
@@ -54,8 +63,36 @@ internal sealed class TensorFileMutator
         {
             int at = random.Next(parts.Count);
             Part part = parts[at];
-            switch (random.Next(6))
+            switch (random.Next(9))
             {
+                case 6:
+                    // Another type for the same bytes, the shape to match.
+                    parts[at] = Reinterpreted(part, Types[random.Next(Types.Length)]);
+                    break;
+                case 7:
+                    // The tensor moves to another's name, or is there under both.
+                    (string from, string to) = OtherNames[random.Next(OtherNames.Length)];
+                    string renamed = from.Length == 0 ? to + part.Name : part.Name.Replace(from, to, StringComparison.Ordinal);
+                    if (!parts.Exists(other => other.Name == renamed))
+                    {
+                        parts.Add(part with { Name = renamed });
+                        if (random.Next(2) == 0)
+                        {
+                            parts.RemoveAt(at);
+                        }
+                    }
+
+                    break;
+                case 8:
+                    byte[] odd = [.. part.Data];
+                    float value = OddValues[random.Next(OddValues.Length)];
+                    for (int b = 0; b + sizeof(float) <= odd.Length; b += sizeof(float))
+                    {
+                        BinaryPrimitives.WriteSingleLittleEndian(odd.AsSpan(b), value);
+                    }
+
+                    parts[at] = part with { Data = odd };
+                    break;
                 case 0:
                     parts.RemoveAt(at);
                     break;
@@ -85,6 +122,64 @@ internal sealed class TensorFileMutator
         }
 
         return parts;
+    }
+
+    /// <summary>Gives the tensors in a file that is laid out otherwise: another order, padding, gaps, overlaps, metadata, something behind the end.</summary>
+    private byte[] ChangeLayout(Random random)
+    {
+        Part[] parts = [.. _parts];
+        random.Shuffle(parts);
+        JsonObject header = Header(parts);
+        byte[] data = [.. parts.SelectMany(part => part.Data)];
+        string name = parts[random.Next(parts.Length)].Name;
+        JsonArray offsets = header[name]!["data_offsets"]!.AsArray();
+        long begin = (long)offsets[0]!, end = (long)offsets[1]!;
+        string text = header.ToJsonString();
+        switch (random.Next(8))
+        {
+            case 0:
+                header[name]!["data_offsets"] = new JsonArray(0, end - begin);
+                break;
+            case 1:
+                header[name]!["data_offsets"] = new JsonArray(end, begin);
+                break;
+            case 2:
+                header["empty"] = new JsonObject { ["dtype"] = "F32", ["shape"] = new JsonArray(0, random.Next(3)), ["data_offsets"] = new JsonArray(begin, begin) };
+                break;
+            case 3:
+                var metadata = new JsonObject();
+                for (int i = random.Next(100); i >= 0; i--)
+                {
+                    metadata[$"key {i}"] = new string('\u202e', random.Next(100));
+                }
+
+                header["__metadata__"] = random.Next(3) == 0 ? new JsonArray() : metadata;
+                break;
+            case 4:
+                data = [.. data, .. new byte[random.Next(1, 64)]];
+                break;
+            case 5:
+                return Write(Encoding.UTF8.GetBytes(text + new string(random.Next(2) == 0 ? ' ' : '\0', random.Next(1, 64))), data);
+            case 6:
+                return Write(Encoding.UTF8.GetBytes(text + (random.Next(2) == 0 ? text : "x")), data);
+            default:
+                header[name]!["shape"] = new JsonArray([.. Enumerable.Repeat(1, random.Next(1, 100)).Select(dimension => JsonValue.Create(dimension))]);
+                break;
+        }
+
+        return Write(Encoding.UTF8.GetBytes(header.ToJsonString()), data);
+    }
+
+    /// <summary>Sees the same bytes as another type; the last dimension takes the difference.</summary>
+    private static Part Reinterpreted(Part part, TensorType type)
+    {
+        if (part.Shape.Length == 0 || part.Shape[^1] * part.Type.Size() % type.Size() != 0)
+        {
+            return part;
+        }
+
+        long[] shape = [.. part.Shape[..^1], part.Shape[^1] * part.Type.Size() / type.Size()];
+        return part with { Type = type, Shape = shape };
     }
 
     private static string NewName(List<Part> parts, string name) => parts.Exists(part => part.Name == name) ? name + "_" : name;

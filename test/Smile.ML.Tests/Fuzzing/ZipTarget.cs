@@ -17,13 +17,22 @@ internal sealed class ZipTarget : FuzzTarget
     // The rest of the file, which ML.NET reads, is not the subject here.
     private static readonly string[] OurParts = ["Smile.bin", "config.json", "model.safetensors"];
 
-    private readonly List<(string Name, byte[] Content)> _entries = [];
+    // Places that a saved model may name for its weights.
+    private static readonly string[] Places =
+    [
+        "/", "/etc", "/proc/self", "/dev", "..", "../..", ".", "", "weights/..", "weights/../../..", "./weights/", "WEIGHTS", "\\\\host\\share", "C:\\weights", "weights\0", "~",
+        new string('w', 100_000),
+    ];
+
+    private readonly List<(string Name, byte[] Content)> _entries;
+    private readonly List<(string Name, byte[] Content)> _entriesBeside;
     private readonly byte[] _intact;
     private readonly TensorFileMutator _weights;
-    private readonly MLContext _ml = new MLContext(seed: 0).RegisterSmile(new ComputeOptions { Threads = 1 });
+    private readonly MLContext _ml;
 
     public ZipTarget()
     {
+        _ml = new MLContext(seed: 0).RegisterSmile(new ComputeOptions { Threads = 1 }, weightsRoot: Location);
         using var pool = ModelPool.Open(TinyModels.WriteMlpPool(Files["pool"]));
         var options = new SmileOptions { InputColumnName = "Pixels", OutputColumnName = "Embedding", ExpertRank = 2, RouterRank = 1, Threads = 1 };
         options.Heads.Add(TinyModels.Head("digits", 3, TinyModels.MlpOutputs));
@@ -35,16 +44,15 @@ internal sealed class ZipTarget : FuzzTarget
         }
 
         _intact = File.ReadAllBytes(Files["model.zip"]);
-        using ZipArchive zip = ZipFile.OpenRead(Files["model.zip"]);
-        foreach (ZipArchiveEntry entry in zip.Entries)
+        _entries = Entries(Files["model.zip"]);
+        (options.ModelFolder, options.WeightsInZip) = (Files["weights"], false);
+        using (SmileTransformer transformer = _ml.Transforms.Smile(pool, options).Fit(rows))
         {
-            using var content = new MemoryStream();
-            using Stream stream = entry.Open();
-            stream.CopyTo(content);
-            _entries.Add((entry.FullName, content.ToArray()));
+            _ml.Model.Save(transformer, null, Files["beside.zip"]);
         }
 
-        string weights = Files.Write("weights", _entries.Single(entry => IsNamed(entry.Name, "model.safetensors")).Content);
+        _entriesBeside = Entries(Files["beside.zip"]);
+        string weights = Files.Write("intact", _entries.Single(entry => IsNamed(entry.Name, "model.safetensors")).Content);
         _weights = new TensorFileMutator(weights);
     }
 
@@ -62,7 +70,13 @@ internal sealed class ZipTarget : FuzzTarget
 
     public override void Execute(Random random)
     {
-        using var file = new MemoryStream(random.Next(4) == 0 ? ByteMutator.Mutate(random, _intact) : Rewrite(random));
+        byte[] content = random.Next(4) switch
+        {
+            0 => ByteMutator.Mutate(random, _intact),
+            1 => Write([.. _entriesBeside.Select(entry => IsNamed(entry.Name, "Smile.bin") ? entry with { Content = ChangePlace(random, entry.Content) } : entry)]),
+            _ => Rewrite(random),
+        };
+        using var file = new MemoryStream(content);
         using var transformer = (SmileTransformer)_ml.Model.Load(file, out _);
         ModelTarget.Run(transformer.Model);
     }
@@ -73,34 +87,94 @@ internal sealed class ZipTarget : FuzzTarget
         => exception is NullReferenceException or IndexOutOfRangeException or OutOfMemoryException or AssertFailedException
             || exception.TargetSite?.DeclaringType?.Assembly == typeof(SmileTransformer).Assembly;
 
-    private byte[] Rewrite(Random random)
+    private static List<(string Name, byte[] Content)> Entries(string path)
     {
-        string part = OurParts[random.Next(OurParts.Length)];
+        var entries = new List<(string, byte[])>();
+        using ZipArchive zip = ZipFile.OpenRead(path);
+        foreach (ZipArchiveEntry entry in zip.Entries)
+        {
+            using var content = new MemoryStream();
+            using Stream stream = entry.Open();
+            stream.CopyTo(content);
+            entries.Add((entry.FullName, content.ToArray()));
+        }
+
+        return entries;
+    }
+
+    private static byte[] Write(IEnumerable<(string Name, byte[] Content)> entries)
+    {
         using var file = new MemoryStream();
         using (var zip = new ZipArchive(file, ZipArchiveMode.Create, leaveOpen: true))
         {
-            int kind = random.Next(8);
-            foreach ((string name, byte[] content) in _entries)
+            foreach ((string name, byte[] content) in entries)
             {
-                bool chosen = IsNamed(name, part);
-                if (chosen && kind == 0)
-                {
-                    continue;
-                }
-
-                string newName = chosen && kind == 1 ? name.Replace(part, "../../../" + part, StringComparison.Ordinal) : name;
-                byte[] newContent = !chosen || kind < 2 ? content : Change(random, part, content);
-                using Stream stream = zip.CreateEntry(newName, CompressionLevel.Fastest).Open();
-                stream.Write(newContent);
-                if (chosen && kind == 2)
-                {
-                    // A bomb, if a small one: a few kilobytes that unpack to a megabyte.
-                    stream.Write(new byte[1 << 20]);
-                }
+                using Stream stream = zip.CreateEntry(name, CompressionLevel.Fastest).Open();
+                stream.Write(content);
             }
         }
 
         return file.ToArray();
+    }
+
+    private byte[] Rewrite(Random random)
+    {
+        string part = OurParts[random.Next(OurParts.Length)];
+        string[] names = ["../../../" + part, "/" + part, "C:\\" + part, "..\\..\\" + part, part.ToUpperInvariant(), part + " ", "./" + part];
+        var entries = new List<(string Name, byte[] Content)>();
+        int kind = random.Next(8);
+        foreach ((string name, byte[] content) in _entries)
+        {
+            if (!IsNamed(name, part))
+            {
+                entries.Add((name, content));
+                continue;
+            }
+
+            switch (kind)
+            {
+                case 0:
+                    break;
+                case 1:
+                    entries.Add((name.Replace(part, names[random.Next(names.Length)], StringComparison.Ordinal), content));
+                    break;
+                case 2:
+                    // A bomb, if a small one: a few kilobytes that unpack to a megabyte.
+                    entries.Add((name, [.. Change(random, part, content), .. new byte[1 << 20]]));
+                    break;
+                case 3:
+                    // The same name twice, with other contents.
+                    entries.Add((name, random.Next(2) == 0 ? content : Change(random, part, content)));
+                    entries.Add((name, Change(random, part, content)));
+                    break;
+                default:
+                    entries.Add((name, Change(random, part, content)));
+                    break;
+            }
+        }
+
+        return Write(entries);
+    }
+
+    /// <summary>Changes the place that the settings name for the weights.</summary>
+    private byte[] ChangePlace(Random random, byte[] settings)
+    {
+        byte[] old = Text(Files["weights"]);
+        int at = settings.AsSpan().IndexOf(old);
+        return random.Next(3) == 0
+            ? ByteMutator.Mutate(random, settings)
+            : [.. settings[..at], .. Text(Places[random.Next(Places.Length)]), .. settings[(at + old.Length)..]];
+    }
+
+    private static byte[] Text(string text)
+    {
+        using var stream = new MemoryStream();
+        using (var writer = new BinaryWriter(stream))
+        {
+            writer.Write(text);
+        }
+
+        return stream.ToArray();
     }
 
     private byte[] Change(Random random, string part, byte[] content)

@@ -172,7 +172,7 @@ public sealed class SmileSavingTests : PipelineTest
 
         for (int generation = 0; generation < 2; generation++)
         {
-            using SmileTransformer loaded = LoadAgain();
+            using SmileTransformer loaded = LoadAgain(root: Folder);
             AssertSameBits(expected, Column(loaded.Transform(Load(Rows)), "Embedding"));
             Ml.Model.Save(loaded, null, ModelPath);
         }
@@ -180,7 +180,36 @@ public sealed class SmileSavingTests : PipelineTest
         Assert.Contains("not empty", Assert.ThrowsExactly<SmileException>(() => Fit(options)).Message);
         Directory.CreateDirectory(Path.GetDirectoryName(moved)!);
         Directory.Move(folder, moved);
-        Assert.Contains(folder, LoadError().Message);
+        Assert.Contains($"{folder}: there is no such folder", LoadError(root: Folder).Message);
+    }
+
+    [TestMethod]
+    public void AFolderElsewhereIsFollowedOnlyWhereTheApplicationAllowsIt()
+    {
+        // Two folders whose names begin alike: inside is not what begins with the same letters.
+        string root = Path.Combine(Folder, "root"), folder = Path.Combine(Folder, "root-weights");
+        Directory.CreateDirectory(root);
+        TinyModels.WriteMlp(folder, maxShardBytes: long.MaxValue);
+        using SmileTransformer transformer = Ml.Transforms.ApplySmileModel(folder, inputColumnName: "Pixels", weightsInZip: false).Fit(Load(Rows));
+        Ml.Model.Save(transformer, null, ModelPath);
+        foreach (string? elsewhere in (string?[])[null, root, Path.Combine(folder, "inner")])
+        {
+            SmileException error = LoadError(root: elsewhere);
+            Assert.Contains($"{folder}: is outside of {elsewhere ?? Environment.CurrentDirectory}", error.Message);
+            Assert.Contains("RegisterSmile", error.Message);
+        }
+
+        foreach (string parent in (string[])[folder, Folder, Path.GetPathRoot(folder)!])
+        {
+            LoadAgain(root: parent).Dispose();
+        }
+
+        // A relative path that climbs out is no better than a rooted one.
+        string relative = Path.GetRelativePath(Environment.CurrentDirectory, folder);
+        Assert.StartsWith("..", relative);
+        using SmileTransformer climbing = Ml.Transforms.ApplySmileModel(relative, inputColumnName: "Pixels", weightsInZip: false).Fit(Load(Rows));
+        Ml.Model.Save(climbing, null, ModelPath);
+        Assert.Contains($"{folder}: is outside of {Environment.CurrentDirectory}", LoadError().Message);
     }
 
     [TestMethod]
@@ -235,14 +264,14 @@ public sealed class SmileSavingTests : PipelineTest
         byte[] intact = File.ReadAllBytes(weights), trainedAgain = [.. intact];
         trainedAgain[^1] ^= 1;
         File.WriteAllBytes(weights, trainedAgain);
-        SmileException error = LoadError();
+        SmileException error = LoadError(root: Folder);
         Assert.Contains(weights, error.Message);
         Assert.Contains("another file", error.Message);
 
         File.Delete(weights);
-        Assert.Contains("model.safetensors: is missing", LoadError().Message);
+        Assert.Contains("model.safetensors: is missing", LoadError(root: Folder).Message);
         File.WriteAllBytes(weights, intact);
-        LoadAgain().Dispose();
+        LoadAgain(root: Folder).Dispose();
     }
 
     [TestMethod]
@@ -270,13 +299,13 @@ public sealed class SmileSavingTests : PipelineTest
         Ml.Model.Save(transformer, null, ModelPath);
     }
 
-    private SmileTransformer LoadAgain(ComputeOptions? compute = null)
-        => (SmileTransformer)new MLContext().RegisterSmile(compute).Model.Load(ModelPath, out _);
+    private SmileTransformer LoadAgain(ComputeOptions? compute = null, string? root = null)
+        => (SmileTransformer)new MLContext().RegisterSmile(compute, root).Model.Load(ModelPath, out _);
 
     /// <summary>Gets what loading fails with. ML.NET calls loaders by reflection, which wraps it.</summary>
-    private SmileException LoadError(ComputeOptions? compute = null)
+    private SmileException LoadError(ComputeOptions? compute = null, string? root = null)
     {
-        Exception error = Assert.Throws<Exception>(() => LoadAgain(compute));
+        Exception error = Assert.Throws<Exception>(() => LoadAgain(compute, root));
         return (SmileException)(error is TargetInvocationException ? error.InnerException! : error);
     }
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Smile.ML.Checkpoints;
 using Smile.ML.Fusion;
 using Smile.ML.Tests.Checkpoints;
 using Smile.ML.Tests.Testing;
@@ -125,6 +126,68 @@ public sealed class KillTests
         }
 
         Console.WriteLine($"save: {cases} killed; {published} had published");
+    }
+
+    [TestMethod]
+    [DataRow("analyze")]
+    [DataRow("run")]
+    [DataRow("eval")]
+    public void AKilledCommandLeavesTheOldFileOrTheNewOne(string command)
+    {
+        using var folder = new TemporaryFolder();
+        string pool = TinyModels.WriteClipPool(folder["pool"], 2), model = Path.Combine(pool, "_pretrained_"), target = folder["target"];
+        var random = new Random(Setting("SMILE_KILL_SEED", 1));
+        TensorFile.Write(folder["in"], new Dictionary<string, HostTensor> { ["pixel_values"] = TestPool.Gaussian(random, 1, 64, 3, 8, 8) });
+        TensorFile.Write(folder["t_test.safetensors"], new Dictionary<string, HostTensor>
+        {
+            ["images"] = TestPool.Gaussian(random, 1, 6, 3, 8, 8),
+            ["labels"] = HostTensor.FromIntegers([6], [0, 1, 2, 0, 1, 2]),
+        });
+        TensorFile.Write(folder["heads/t.safetensors"], new Dictionary<string, HostTensor>
+        {
+            ["class_embeds"] = TestPool.Gaussian(random, 1, 3, TinyModels.ClipEmbedding),
+            ["logit_scale"] = HostTensor.FromFloats([1], [100]),
+        });
+        string[] arguments = command switch
+        {
+            "analyze" => ["analyze", "--pool", pool, "--report", target],
+            "run" => ["run", "--model", model, "--inputs", folder["in"], "--outputs", target],
+            _ => ["eval", "--model", model, "--heads", folder["heads"], "--data", folder.Path, "--json", target],
+        };
+        TimeSpan length = Whole();
+        string[] names = folder.Names();
+        byte[] whole = File.ReadAllBytes(target), old = [1, 2, 3];
+        int published = 0, removed = 0, cases = Setting("SMILE_KILL_CASES", 4);
+        for (int i = 0; i < cases; i++)
+        {
+            File.WriteAllBytes(target, old);
+            using (Process process = Start("smile.dll", arguments))
+            {
+                Kill(process, length * (0.5 + (0.6 * random.NextDouble())));
+            }
+
+            byte[] found = File.ReadAllBytes(target);
+            published += found.SequenceEqual(old) ? 0 : 1;
+            bool isWhole = command == "analyze" ? found.AsSpan().TrimEnd("\n"u8).EndsWith("</html>"u8) : found.SequenceEqual(whole);
+            Assert.IsTrue(isWhole || found.SequenceEqual(old), $"Case {i}: neither the old file nor the new one");
+            removed += folder.Names().Count(name => name.StartsWith(".target.smile-", StringComparison.Ordinal));
+            Assert.IsTrue(
+                folder.Names().All(name => name.StartsWith(".target.smile-", StringComparison.Ordinal) || names.Contains(name)), string.Join(", ", folder.Names()));
+        }
+
+        Whole();
+        CollectionAssert.AreEqual(names, folder.Names(), "leftovers");
+        Console.WriteLine($"{command}: {cases} killed; {published} had published; {removed} leftovers seen, all removed by the next runs");
+
+        TimeSpan Whole()
+        {
+            long start = Stopwatch.GetTimestamp();
+            using Process process = Start("smile.dll", arguments);
+            string output = process.StandardOutput.ReadToEnd(), errors = process.StandardError.ReadToEnd();
+            process.WaitForExit();
+            Assert.AreEqual(0, process.ExitCode, output + errors);
+            return Stopwatch.GetElapsedTime(start);
+        }
     }
 
     private static int Setting(string name, int standard)

@@ -44,6 +44,24 @@ public sealed class LimitTests
         Assert.Contains("BatchSize is 65536", e.Message, StringComparison.Ordinal);
     }
 
+    [TestMethod]
+    public void ThreadsFollowTheQuotaOfTheControlGroup()
+    {
+        using var group = ControlGroup.TryCreate(processors: 1);
+        if (group is null)
+        {
+            Assert.Inconclusive("Making a control group with a quota takes root, on Linux.");
+        }
+
+        string[] bench = ["bench", "fuse", "--in-features", "16", "--out-features", "16", "--experts", "1", "--expert-rank", "2", "--router-rank", "1"];
+        string command = $"echo $$ > {group.Path}/cgroup.procs && exec dotnet {Path.Combine(AppContext.BaseDirectory, "smile.dll")} {string.Join(' ', bench)}";
+        using Process process = Process.Start(new ProcessStartInfo("bash", ["-c", command]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.AreEqual(0, process.ExitCode, process.StandardError.ReadToEnd());
+        Assert.Contains(" 1 threads", output, StringComparison.Ordinal);
+    }
+
     /// <summary>The most anonymous memory that a run of the command was seen to hold.</summary>
     private static long PeakOf(params string[] arguments)
     {
@@ -74,5 +92,48 @@ public sealed class LimitTests
 
         Assert.AreEqual(0, process.ExitCode, process.StandardError.ReadToEnd());
         return peak;
+    }
+
+    /// <summary>A control group with a quota of processor time, of version 1 or 2.</summary>
+    private sealed class ControlGroup : IDisposable
+    {
+        private const int Period = 100_000;
+
+        private ControlGroup(string path) => Path = path;
+
+        public string Path { get; }
+
+        public static ControlGroup? TryCreate(int processors)
+        {
+            (string Root, string File, string Quota)[] versions =
+            [
+                ("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", $"{processors * Period}"),
+                ("/sys/fs/cgroup", "cpu.max", $"{processors * Period} {Period}"),
+            ];
+            foreach ((string root, string file, string quota) in versions)
+            {
+                string path = System.IO.Path.Combine(root, $"smile-tests-{Environment.ProcessId}");
+                try
+                {
+                    Directory.CreateDirectory(path);
+                    var group = new ControlGroup(path);
+                    if (File.Exists(System.IO.Path.Combine(path, file)))
+                    {
+                        File.WriteAllText(System.IO.Path.Combine(path, file), quota);
+                        return group;
+                    }
+
+                    group.Dispose();
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    // The next version, or none.
+                }
+            }
+
+            return null;
+        }
+
+        public void Dispose() => Directory.Delete(Path);
     }
 }
