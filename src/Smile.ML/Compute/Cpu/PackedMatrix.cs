@@ -9,7 +9,9 @@ namespace Smile.ML.Compute.Cpu;
 /// </summary>
 internal sealed unsafe class PackedMatrix : IDisposable
 {
-    private const int WidePanel = 32;
+    /// <summary>The columns of a panel where there are more than 16.</summary>
+    public const int WidePanel = 32;
+
     private const int NarrowPanel = 16;
 
     private readonly NativeBuffer _buffer;
