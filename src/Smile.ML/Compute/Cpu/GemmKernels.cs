@@ -18,6 +18,9 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
     private const int MaxTileFloats = 12 * 32;
     private const int RowVectors = 8;
 
+    // Some sixty rows of a panel: several hundred cycles.
+    private const int FetchAhead = 8192;
+
     /// <summary>Gets the panels of a width that <see cref="MultiplyRow"/> takes at a time.</summary>
     public static int PanelsPerRow(int panelWidth) => RowVectors * TSimd.Lanes / panelWidth;
 
@@ -225,6 +228,7 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
             nint bStride = tile.BStride * TFormat.Bytes;
             for (byte* end = b + tile.Depth * bStride; b < end; b += bStride)
             {
+                FetchB(b);
                 TVector b0 = LoadB(b);
                 TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
                 TVector x = TSimd.Broadcast(a0[0]);
@@ -310,6 +314,7 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
             nint depth = tile.Depth;
             for (nint k = 0; k < depth; k++, b += bStride)
             {
+                FetchB(b);
                 TVector b0 = LoadB(b);
                 TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
                 TVector x = TSimd.Broadcast(a0[k]);
@@ -399,6 +404,7 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
             nint depth = tile.Depth;
             for (nint k = 0; k < depth; k++, b += bStride)
             {
+                FetchB(b);
                 TVector b0 = LoadB(b);
                 TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
                 TVector x = TSimd.Broadcast(a0[k]);
@@ -469,6 +475,7 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
             nint depth = tile.Depth;
             for (nint k = 0; k < depth; k++, b += bStride)
             {
+                FetchB(b);
                 TVector b0 = LoadB(b);
                 TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
                 TVector x = TSimd.Broadcast(a0[k]);
@@ -529,6 +536,7 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
             nint bStride = tile.BStride * TFormat.Bytes;
             for (byte* end = b + tile.Depth * bStride; b < end; b += bStride)
             {
+                FetchB(b);
                 TVector b0 = LoadB(b);
                 TVector x = TSimd.Broadcast(a0[0]);
                 r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
@@ -601,6 +609,7 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
             nint depth = tile.Depth;
             for (nint k = 0; k < depth; k++, b += bStride)
             {
+                FetchB(b);
                 TVector b0 = LoadB(b);
                 r0v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[k]), b0, r0v0);
                 r1v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a1[k]), b0, r1v0);
@@ -709,6 +718,23 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
     {
         nint panel = Math.DivRem(vector * TSimd.Lanes, (int)tile.BStride, out int column);
         return tile.B + (panel * tile.PanelStride + column) * TFormat.Bytes;
+    }
+
+    /// <summary>
+    /// Asks for the elements of B some rows further on. With few rows of A, B comes from memory faster than the processor guesses where
+    /// the next panel's half will be read.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void FetchB(byte* source)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch1(source + FetchAhead);
+            if (2 * TSimd.Lanes * TFormat.Bytes > NativeBuffer.Alignment)
+            {
+                Sse.Prefetch1(source + FetchAhead + NativeBuffer.Alignment);
+            }
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
