@@ -47,14 +47,9 @@ public sealed class TaskHead
         }
     }
 
-    private TaskHead(string name, IReadOnlyList<string> classNames, float[] normalized, float scale)
-    {
-        Name = name;
-        ClassNames = classNames;
-        EmbeddingSize = normalized.Length / classNames.Count;
-        _scale = scale;
-        _classEmbeds = normalized;
-    }
+    // Not of the public constructor's parameters: an array would choose this one.
+    private TaskHead(TaskHead head, float[] normalized)
+        => (Name, ClassNames, EmbeddingSize, _scale, _classEmbeds) = (head.Name, head.ClassNames, head.EmbeddingSize, head._scale, normalized);
 
     /// <summary>Gets the task's name.</summary>
     public string Name { get; }
@@ -74,10 +69,7 @@ public sealed class TaskHead
     /// <summary>Makes a head again of what another had, its class embeddings bit by bit: normalising twice may change the last one.</summary>
     /// <exception cref="SmileException">The sizes don't fit together, or a value is not finite.</exception>
     internal static TaskHead Restore(string name, IReadOnlyList<string> classNames, float[] classEmbeds, float scale)
-    {
-        var check = new TaskHead(name, classNames, classEmbeds.AsSpan(), scale);
-        return new TaskHead(check.Name, check.ClassNames, classEmbeds, scale);
-    }
+        => new(new TaskHead(name, classNames, classEmbeds, scale), classEmbeds);
 
     /// <summary>
     /// Loads a head named as its file from <c>class_embeds</c> [classes, embedding size] and <c>logit_scale</c> [1]. The file's metadata

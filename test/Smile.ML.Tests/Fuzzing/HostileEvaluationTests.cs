@@ -59,6 +59,21 @@ public sealed class HostileEvaluationTests
     }
 
     [TestMethod]
+    public void ALoadedHeadsEmbeddingsAreNormalised()
+    {
+        using var folder = new TemporaryFolder();
+        TensorFile.Write(folder["t.safetensors"], new Dictionary<string, HostTensor>
+        {
+            ["class_embeds"] = HostTensor.FromFloats([2, 2], [100, 0, 0.3f, 0.4f]),
+            ["logit_scale"] = HostTensor.FromFloats([1], [10]),
+        });
+        var logits = new float[2];
+        TaskHead.Load(folder["t.safetensors"]).Score([3, 4], logits);
+        Assert.AreEqual(6, logits[0], 1e-5);
+        Assert.AreEqual(10, logits[1], 1e-5);
+    }
+
+    [TestMethod]
     public void AHeadsErrorNamesItsFileAndShowsNoControlCharacters()
     {
         using var folder = new TemporaryFolder();
