@@ -1,9 +1,12 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Smile.ML.DependencyInjection;
 
 /// <summary>Lets a limited number of generations run at a time, and a limited number wait.</summary>
 /// <param name="name">The predictor's name.</param>
 /// <param name="options">The limits.</param>
 /// <param name="metrics">Told of what is refused.</param>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "A semaphore holds nothing until its wait handle is asked for; generations may outlive the predictor.")]
 internal sealed class GenerationGate(string name, SmilePredictorOptions options, PredictorMetrics metrics)
 {
     private readonly SemaphoreSlim _places = new(options.MaxGenerations);
