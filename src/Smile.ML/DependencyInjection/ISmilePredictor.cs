@@ -1,5 +1,6 @@
 using Smile.ML.Checkpoints;
 using Smile.ML.Networks;
+using Smile.ML.Networks.Generation;
 
 namespace Smile.ML.DependencyInjection;
 
@@ -50,6 +51,24 @@ public interface ISmilePredictor
     /// <exception cref="ObjectDisposedException">The predictor was disposed before the request was made.</exception>
     Task<SmileClassification> ClassifyAsync(
         IReadOnlyDictionary<string, HostTensor> inputs, IReadOnlyCollection<string>? tasks = null, CancellationToken cancellationToken = default);
+
+    /// <summary>
+    /// Continues one sequence or a small batch, giving each token as soon as it is known. Generations run for themselves, beside the batches
+    /// of the other methods and at most <see cref="SmilePredictorOptions.MaxGenerations"/> at a time. One that began before a reload ends
+    /// with the model that it began with.
+    /// </summary>
+    /// <param name="inputs">The inputs by name, batch first, shaped as <see cref="Inputs"/> says. The arrays must not change meanwhile.</param>
+    /// <param name="options">How to choose tokens and when to end; the defaults where null.</param>
+    /// <param name="cancellationToken">Ends the generation between layers.</param>
+    /// <returns>The new tokens: one of each sequence that has not ended, in the order of the sequences, then the next of each. Computed as it is enumerated.</returns>
+    /// <exception cref="SmileException">
+    /// The model doesn't generate, an input is missing or of another shape or type, or an option is out of range.
+    /// </exception>
+    /// <exception cref="SmileOverloadException">As many generations are waiting as the queue holds.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
+    /// <exception cref="ObjectDisposedException">The predictor was disposed before the generation began.</exception>
+    IAsyncEnumerable<GeneratedToken> GenerateAsync(
+        IReadOnlyDictionary<string, HostTensor> inputs, GenerationOptions? options = null, CancellationToken cancellationToken = default);
 
     /// <summary>
     /// Loads model and heads from their folders again, beside the ones that are served, and then serves them. Requests go on meanwhile; a

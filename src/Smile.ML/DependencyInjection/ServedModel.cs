@@ -2,6 +2,7 @@ using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
 using Smile.ML.Networks;
+using Smile.ML.Networks.Generation;
 
 namespace Smile.ML.DependencyInjection;
 
@@ -59,6 +60,11 @@ internal class ServedModel
     /// <summary>Runs a batch.</summary>
     public virtual IReadOnlyDictionary<string, HostTensor> Run(IReadOnlyDictionary<string, HostTensor> inputs, IReadOnlyCollection<string>? outputs)
         => _model.Run(inputs, outputs);
+
+    /// <summary>Continues sequences.</summary>
+    public IAsyncEnumerable<GeneratedToken> GenerateAsync(
+        IReadOnlyDictionary<string, HostTensor> inputs, GenerationOptions? options, CancellationToken cancellation)
+        => _model.GenerateAsync(inputs, options, cancellation);
 
     /// <summary>Becomes a user, unless the model is freed already.</summary>
     public bool TryAcquire()

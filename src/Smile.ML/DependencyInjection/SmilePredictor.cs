@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using Smile.ML.Checkpoints;
 using Smile.ML.Networks;
+using Smile.ML.Networks.Generation;
 
 namespace Smile.ML.DependencyInjection;
 
@@ -17,6 +19,7 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
     private readonly ILogger _logger;
     private readonly TimeProvider _time;
     private readonly RequestQueue _queue;
+    private readonly GenerationGate _generations;
     private readonly SemaphoreSlim _reloading = new(1);
     private readonly CancellationTokenSource _stopping = new();
     private readonly Lazy<Task> _stopped;
@@ -42,6 +45,7 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
         _fingerprint = Fingerprint();
         _model = Load();
         _queue = new RequestQueue(name, options, metrics, time);
+        _generations = new GenerationGate(name, options, metrics);
         _stopped = new Lazy<Task>(StopAsync);
         _serving = Task.Run(ServeAsync);
         _watching = options.ReloadOnChange ? Task.Run(WatchAsync) : Task.CompletedTask;
@@ -79,6 +83,67 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
         PredictionResult result = await AskAsync(inputs, [embedding], cancellationToken).ConfigureAwait(false);
         float[] values = result.Outputs[embedding].Floats!;
         return new SmileClassification(values, Select(result.Heads, tasks).ToDictionary(head => head.Name, head => TaskPrediction.Of(head, values)));
+    }
+
+    public async IAsyncEnumerable<GeneratedToken> GenerateAsync(
+        IReadOnlyDictionary<string, HostTensor> inputs,
+        GenerationOptions? options = null,
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(inputs);
+        ObjectDisposedException.ThrowIf(IsStopping, this);
+        using Activity? activity = PredictorMetrics.Activities.StartActivity("smile.generate");
+        activity?.SetTag("model", Name);
+        long start = _time.GetTimestamp();
+        string outcome = "error";
+        ServedModel? model = null;
+        bool entered = false;
+        try
+        {
+            try
+            {
+                await _generations.EnterAsync(cancellationToken).ConfigureAwait(false);
+                entered = true;
+            }
+            catch (SmileOverloadException)
+            {
+                outcome = "overload";
+                throw;
+            }
+
+            model = AcquireUnlessStopped();
+            ConfiguredCancelableAsyncEnumerable<GeneratedToken>.Enumerator tokens =
+                model.GenerateAsync(inputs, options, cancellationToken).ConfigureAwait(false).GetAsyncEnumerator();
+            try
+            {
+                while (await tokens.MoveNextAsync())
+                {
+                    // Callers may also end a generation by not asking for more.
+                    outcome = "cancelled";
+                    yield return tokens.Current;
+                    outcome = "error";
+                }
+
+                outcome = "success";
+            }
+            finally
+            {
+                await tokens.DisposeAsync();
+            }
+        }
+        finally
+        {
+            model?.Release();
+            if (entered)
+            {
+                _generations.Leave();
+            }
+
+            outcome = outcome == "error" && cancellationToken.IsCancellationRequested ? "cancelled" : outcome;
+            activity?.SetTag("outcome", outcome);
+            activity?.SetStatus(outcome == "success" ? ActivityStatusCode.Unset : ActivityStatusCode.Error);
+            _metrics.RequestEnded(Name, outcome, _time.GetElapsedTime(start));
+        }
     }
 
     public async Task ReloadAsync(CancellationToken cancellationToken = default)
@@ -224,6 +289,19 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
                 return model;
             }
         }
+    }
+
+    /// <exception cref="ObjectDisposedException">The predictor has stopped, and its model is freed.</exception>
+    private ServedModel AcquireUnlessStopped()
+    {
+        ServedModel model = Volatile.Read(ref _model);
+        while (!model.TryAcquire())
+        {
+            ObjectDisposedException.ThrowIf(IsStopping, this);
+            model = Volatile.Read(ref _model);
+        }
+
+        return model;
     }
 
     private void Answer(PredictionRequest[] requests, ServedModel model)

@@ -29,6 +29,12 @@ public sealed class SmilePredictorOptions
     /// </summary>
     public int QueueCapacity { get; set; } = 1024;
 
+    /// <summary>
+    /// Gets or sets how many generations run at the same time, 1 to 1024; 4 by default. Others wait, as many as <see cref="QueueCapacity"/>
+    /// allows. Each of them holds the keys and values of its sequences in memory.
+    /// </summary>
+    public int MaxGenerations { get; set; } = 4;
+
     /// <summary>Gets or sets whether the model is loaded again when files of its folder or of the heads' folder change. Off by default.</summary>
     public bool ReloadOnChange { get; set; }
 

@@ -38,6 +38,7 @@ internal sealed class SmilePredictorOptionsValidator : IValidateOptions<SmilePre
         Require(options.MaxBatchSize is >= 1 and <= LargestBatch, nameof(options.MaxBatchSize), options.MaxBatchSize, $"1 to {LargestBatch}");
         Require(options.MaxWait >= TimeSpan.Zero && options.MaxWait <= LongestWait, nameof(options.MaxWait), options.MaxWait, $"0 to {LongestWait}");
         Require(options.QueueCapacity >= 1, nameof(options.QueueCapacity), options.QueueCapacity, "1 or more");
+        Require(options.MaxGenerations is >= 1 and <= 1024, nameof(options.MaxGenerations), options.MaxGenerations, "1 to 1024");
         Require(
             options.ReloadInterval >= ShortestInterval && options.ReloadInterval <= LongestInterval,
             nameof(options.ReloadInterval),

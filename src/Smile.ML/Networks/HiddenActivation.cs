@@ -10,7 +10,10 @@ internal static class HiddenActivation
     {
         ["relu"] = Activation.Relu,
         ["gelu"] = Activation.Gelu,
+        ["gelu_python"] = Activation.Gelu,
         ["gelu_new"] = Activation.GeluTanh,
+        ["gelu_fast"] = Activation.GeluTanh,
+        ["gelu_accurate"] = Activation.GeluTanh,
         ["gelu_pytorch_tanh"] = Activation.GeluTanh,
         ["quick_gelu"] = Activation.QuickGelu,
         ["silu"] = Activation.Silu,

@@ -9,19 +9,25 @@ namespace Smile.ML.Networks.Decoders;
 /// </summary>
 internal sealed class RotaryEmbedding
 {
-    private static readonly Dictionary<string, Func<double[], ModelConfig, double[]>> Scalings = new()
+    private const double DefaultTheta = 10000;
+
+    private static readonly Dictionary<string, Func<Unscaled, ModelConfig, RotaryEmbedding>> Scalings = new()
     {
-        ["default"] = (frequencies, _) => frequencies,
-        ["linear"] = (frequencies, scaling) => ScaleLinearly(frequencies, scaling.GetDouble("factor", minimum: double.Epsilon)),
-        ["llama3"] = ScaleAsLlama3,
+        ["default"] = (plain, _) => new RotaryEmbedding(plain.Frequencies),
+        ["linear"] = (plain, scaling) => new RotaryEmbedding(ScaleLinearly(plain.Frequencies, scaling.GetDouble("factor", minimum: double.Epsilon))),
+        ["llama3"] = (plain, scaling) => new RotaryEmbedding(ScaleAsLlama3(plain.Frequencies, scaling)),
+        ["yarn"] = ScaleAsYarn,
     };
 
     private readonly double[] _frequencies;
 
-    private RotaryEmbedding(double[] frequencies) => _frequencies = frequencies;
+    private RotaryEmbedding(double[] frequencies, double magnitude = 1) => (_frequencies, Magnitude) = (frequencies, magnitude);
 
     /// <summary>Gets the radians per position, for each pair of features.</summary>
     public IReadOnlyList<double> Frequencies => _frequencies;
+
+    /// <summary>Gets what turned features are multiplied by.</summary>
+    public double Magnitude { get; }
 
     /// <summary>
     /// Reads frequency i = <c>rope_theta</c>^(-2i / head size), scaled as <c>rope_scaling</c> says; newer configs have both in
@@ -30,7 +36,6 @@ internal sealed class RotaryEmbedding
     /// <exception cref="SmileException">The config asks for an unsupported scaling, or a frequency is not finite.</exception>
     public static RotaryEmbedding Read(ModelConfig config, int headSize)
     {
-        const double DefaultTheta = 10000;
         double theta = config.GetDouble("rope_theta", DefaultTheta, minimum: double.Epsilon);
         string key = config.Has("rope_parameters") ? "rope_parameters" : "rope_scaling";
         ModelConfig? scaling = config.Has(key) ? config.GetSection(key) : null;
@@ -42,9 +47,11 @@ internal sealed class RotaryEmbedding
             frequencies[i] = Math.Pow(theta, -2.0 * i / headSize);
         }
 
-        frequencies = scaling is null ? frequencies : Scale(frequencies, scaling);
-        return Array.TrueForAll(frequencies, double.IsFinite)
+        RotaryEmbedding rotary = scaling is null
             ? new RotaryEmbedding(frequencies)
+            : Scale(new Unscaled(frequencies, theta, config), scaling);
+        return Array.TrueForAll(rotary._frequencies, double.IsFinite) && double.IsFinite(rotary.Magnitude)
+            ? rotary
             : throw new SmileException(FormattableString.Invariant($"{config.Location}: rope_theta {theta} and its scaling give frequencies that are not finite."));
     }
 
@@ -60,8 +67,8 @@ internal sealed class RotaryEmbedding
             for (int i = 0; i < half; i++)
             {
                 (double sine, double cosine) = Math.SinCos(positions[row] * _frequencies[i]);
-                cosines[i] = (float)cosine;
-                sines[i] = (float)sine;
+                cosines[i] = (float)(Magnitude * cosine);
+                sines[i] = (float)(Magnitude * sine);
             }
         }
 
@@ -79,12 +86,12 @@ internal sealed class RotaryEmbedding
         }
     }
 
-    private static double[] Scale(double[] frequencies, ModelConfig scaling)
+    private static RotaryEmbedding Scale(Unscaled plain, ModelConfig scaling)
     {
         // Configs from before "rope_type" call it "type".
         string kind = scaling.Has("rope_type") ? scaling.GetString("rope_type") : scaling.GetString("type");
-        return Scalings.TryGetValue(kind, out Func<double[], ModelConfig, double[]>? scale)
-            ? scale(frequencies, scaling)
+        return Scalings.TryGetValue(kind, out Func<Unscaled, ModelConfig, RotaryEmbedding>? scale)
+            ? scale(plain, scaling)
             : throw new SmileException(
                 $"{scaling.Location}: rope_type is \"{ErrorText.Clip(kind)}\"; supported: {string.Join(", ", Scalings.Keys.Order(StringComparer.Ordinal))}.");
     }
@@ -115,4 +122,48 @@ internal sealed class RotaryEmbedding
             return (kept * frequency) + ((1 - kept) * frequency / factor);
         })];
     }
+
+    /// <summary>
+    /// YaRN (arXiv 2309.00071): pairs of features that turn often within the original context keep their frequency, those that turn seldom
+    /// are divided by the factor, and those between go from one to the other with their index. All are multiplied by a magnitude, which
+    /// stands for the paper's temperature.
+    /// </summary>
+    private static RotaryEmbedding ScaleAsYarn(Unscaled plain, ModelConfig scaling)
+    {
+        const string Context = "original_max_position_embeddings";
+        double factor = scaling.GetDouble("factor", minimum: double.Epsilon);
+        int context = scaling.Has(Context) ? scaling.GetInt32(Context, minimum: 1) : plain.Config.GetInt32("max_position_embeddings", minimum: 1);
+        double fast = IndexOf(scaling.GetDouble("beta_fast", 32, minimum: double.Epsilon));
+        double slow = IndexOf(scaling.GetDouble("beta_slow", 1, minimum: double.Epsilon));
+        if (scaling.GetBoolean("truncate", true))
+        {
+            (fast, slow) = (Math.Floor(fast), Math.Ceiling(slow));
+        }
+
+        int size = 2 * plain.Frequencies.Length;
+        (fast, slow) = (Math.Max(fast, 0), Math.Min(slow, size - 1));
+        double width = slow == fast ? 0.001 : slow - fast;
+        double[] frequencies = [.. plain.Frequencies.Select((frequency, i) =>
+        {
+            double divided = Math.Clamp((i - fast) / width, 0, 1);
+            return (divided * frequency / factor) + ((1 - divided) * frequency);
+        })];
+        return new RotaryEmbedding(frequencies, scaling.Has("attention_factor") ? scaling.GetDouble("attention_factor") : DefaultMagnitude());
+
+        // The (fractional) index of the pair that turns so many times within the context.
+        double IndexOf(double turns) => plain.Frequencies.Length * Math.Log(context / (turns * 2 * Math.PI)) / Math.Log(plain.Theta);
+
+        double DefaultMagnitude()
+            => scaling.Has("mscale") && scaling.Has("mscale_all_dim")
+                ? Logarithmic(scaling.GetDouble("mscale")) / Logarithmic(scaling.GetDouble("mscale_all_dim"))
+                : Logarithmic(1);
+
+        double Logarithmic(double weight) => factor <= 1 ? 1 : (0.1 * weight * Math.Log(factor)) + 1;
+    }
+
+    /// <summary>What a scaling starts from.</summary>
+    /// <param name="Frequencies">The frequencies.</param>
+    /// <param name="Theta">What they are powers of.</param>
+    /// <param name="Config">The model's configuration.</param>
+    private sealed record Unscaled(double[] Frequencies, double Theta, ModelConfig Config);
 }

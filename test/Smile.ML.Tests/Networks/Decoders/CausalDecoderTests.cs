@@ -107,7 +107,7 @@ public sealed class CausalDecoderTests
     [DataRow("mistral", """{"head_dim": 5}""", "head size is 5", "even")]
     [DataRow("mistral", """{"hidden_act": "mish"}""", "mish", "silu")]
     [DataRow("mistral", """{"vocab_size": 51}""", "model.embed_tokens.weight", "[50, 24]", "[51, 24]")]
-    [DataRow("llama", """{"rope_scaling": {"rope_type": "yarn", "factor": 2}}""", "yarn", "default, linear, llama3")]
+    [DataRow("llama", """{"rope_scaling": {"rope_type": "dynamic", "factor": 2}}""", "dynamic", "default, linear, llama3, yarn")]
     [DataRow("llama", """{"rope_scaling": {"type": "dynamic", "factor": 2}}""", "dynamic", "default, linear, llama3")]
     [DataRow("llama", """{"rope_scaling": {"factor": 2}}""", "rope_scaling", "'type'")]
     [DataRow("llama", """{"partial_rotary_factor": 0.5}""", "partial_rotary_factor is 0.5", "supported: 1")]

@@ -68,6 +68,47 @@ public sealed class RotaryEmbeddingTests
         Assert.HasCount(3, cases);
     }
 
+    /// <summary>
+    /// Written as the paper has it, by the turns of a pair within the context, with the ramp between the whole indices that Hugging Face's
+    /// implementation takes. Keys left out have its defaults.
+    /// </summary>
+    [TestMethod]
+    [DataRow(4.0, 32768, 1000000.0, 128, "")]
+    [DataRow(16.0, 4096, 10000.0, 64, "\"beta_fast\": 20, \"beta_slow\": 2, \"attention_factor\": 1.5,")]
+    [DataRow(40.0, 4096, 10000.0, 64, "\"mscale\": 0.7, \"mscale_all_dim\": 1.0,")]
+    public void YarnDividesWhatTurnsSeldom(double factor, int context, double theta, int size, string more)
+    {
+        string config = FormattableString.Invariant(
+            $$"""
+            {"rope_theta": {{theta}}, "max_position_embeddings": {{context}}, "rope_scaling": {"rope_type": "yarn", {{more}} "factor": {{factor}}} }
+            """);
+        RotaryEmbedding rotary = Read(config, size);
+        (double fast, double slow) = more.Contains("beta", StringComparison.Ordinal) ? (20, 2) : (32, 1);
+        double[] plain = [.. Enumerable.Range(0, size / 2).Select(i => Math.Pow(theta, -2.0 * i / size))];
+
+        // The last pair that turns as often as that, and the first that turns as seldom.
+        int first = plain.ToList().FindLastIndex(frequency => context * frequency / (2 * Math.PI) >= fast);
+        int last = plain.ToList().FindIndex(frequency => context * frequency / (2 * Math.PI) <= slow);
+        Assert.IsTrue(first > 0 && last > first + 2 && last < plain.Length);
+        for (int i = 0; i < plain.Length; i++)
+        {
+            double share = i <= first ? 0 : i >= last ? 1 : (double)(i - first) / (last - first);
+            Assert.AreEqual((share * plain[i] / factor) + ((1 - share) * plain[i]), rotary.Frequencies[i], 1e-14);
+        }
+
+        double expected = more.Contains("attention_factor", StringComparison.Ordinal) ? 1.5
+            : more.Contains("mscale", StringComparison.Ordinal) ? (1 + (0.07 * Math.Log(40))) / (1 + (0.1 * Math.Log(40)))
+            : 1 + (0.1 * Math.Log(factor));
+        Assert.AreEqual(expected, rotary.Magnitude, 1e-14);
+
+        using var backend = new CpuBackend(threads: 1);
+        using Tensor angles = rotary.Angles(new ForwardPass(backend), [3]);
+        var values = new float[size];
+        backend.Download(angles, values);
+        Assert.AreEqual(expected * Math.Cos(3 * rotary.Frequencies[1]), values[1], 1e-6);
+        Assert.AreEqual(expected * Math.Sin(3 * rotary.Frequencies[1]), values[(size / 2) + 1], 1e-6);
+    }
+
     [TestMethod]
     [DataRow(2, 8)]
     [DataRow(3, 20)]
