@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Smile.ML.Analysis;
+using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
 using Smile.ML.Fusion.Merging;
