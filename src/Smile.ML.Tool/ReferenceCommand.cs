@@ -56,7 +56,7 @@ internal static class ReferenceCommand
 
     private static void Section(StringBuilder page, Command command)
     {
-        page.Append(CultureInfo.InvariantCulture, $"\n## {Path(command)}\n\n{command.Description}\n\n    {Usage(command)}\n\n");
+        page.Append(CultureInfo.InvariantCulture, $"\n## {Path(command)}\n\n{command.Description}\n\n```text\n{Usage(command)}\n```\n\n");
         page.Append("| option | means | default |\n|---|---|---|\n");
         foreach (Argument argument in command.Arguments)
         {
