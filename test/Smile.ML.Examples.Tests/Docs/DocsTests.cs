@@ -144,6 +144,13 @@ public sealed class DocsTests
             foreach (string file in Directory.EnumerateFiles(Path.Combine(folder, "pages"), "*", SearchOption.AllDirectories))
             {
                 string committed = Repository.PathOf("docs", Path.GetRelativePath(Path.Combine(folder, "pages"), file));
+                if (Environment.GetEnvironmentVariable("SMILE_WRITE_DOCS") is not null)
+                {
+                    Directory.CreateDirectory(Path.GetDirectoryName(committed)!);
+                    File.Copy(file, committed, overwrite: true);
+                }
+
+                Assert.IsTrue(File.Exists(committed), $"{committed}: {name} makes it, and it is not there");
                 Assert.AreEqual(await File.ReadAllTextAsync(file), (await File.ReadAllTextAsync(committed)).ReplaceLineEndings("\n"), $"{committed} is not what {name} makes");
             }
         }
