@@ -13,6 +13,8 @@ namespace Smile.ML.Examples.Tests.Docs;
 [TestClass]
 public sealed class DocsTests
 {
+    private const string Tokenizers = "Microsoft.ML.Tokenizers";
+
     private static readonly string[] Languages = ["", "csharp", "json", "sh", "text", "xml"];
     private static readonly string[] BuildCommands = ["demo", "test", "bench", "pack"];
 
@@ -34,6 +36,12 @@ public sealed class DocsTests
     public void ProgramsCompile(string name)
     {
         MarkdownPage page = MarkdownPage.Read(name);
+        if (page.Blocks.Any(block => block.Text.Contains($"using {Tokenizers};", StringComparison.Ordinal))
+            && !Library.References.Any(reference => Path.GetFileNameWithoutExtension(reference.Display) == Tokenizers))
+        {
+            Assert.Inconclusive($"{name} needs {Tokenizers}, which comes with MLNetSource=package.");
+        }
+
         if (!page.Blocks.Any(block => block.File is not null))
         {
             foreach (PageProgram program in PageProgram.Of(page, Library.References))
