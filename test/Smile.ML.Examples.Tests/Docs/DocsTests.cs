@@ -13,6 +13,8 @@ namespace Smile.ML.Examples.Tests.Docs;
 [TestClass]
 public sealed class DocsTests
 {
+    private static readonly Lazy<byte[]> Extended = new(Extend);
+
     private const string Tokenizers = "Microsoft.ML.Tokenizers";
 
     private static readonly string[] Languages = ["", "csharp", "json", "sh", "text", "xml"];
@@ -175,7 +177,7 @@ public sealed class DocsTests
         byte[]? library = null;
         if (page.Blocks.Any(block => block.File is not null))
         {
-            library = Extend(page);
+            library = Extended.Value;
             references = [.. Library.ReferencesBelow, MetadataReference.CreateFromImage(library)];
         }
 
@@ -188,23 +190,23 @@ public sealed class DocsTests
         return printed;
     }
 
-    /// <summary>Compiles the library with a page's files and lines put where the page says.</summary>
-    private static byte[] Extend(MarkdownPage page)
+    /// <summary>Compiles the library with all pages' files and lines put where the pages say.</summary>
+    private static byte[] Extend()
     {
         CSharpCompilation library = Library.Compile(files =>
         {
-            foreach (MarkdownBlock block in page.Blocks)
+            foreach (MarkdownPage page in MarkdownPage.All().Select(MarkdownPage.Read))
             {
-                if (block.File is { } file)
+                foreach (MarkdownBlock block in page.Blocks)
                 {
-                    Assert.IsTrue(files.TryAdd(file, block.Text), $"{page.Name}: {file} is there already");
-                }
-                else if (block.LineOf is { } place)
-                {
-                    string[] lines = files[place.File].ReplaceLineEndings("\n").Split('\n');
-                    int after = Array.FindIndex(lines, line => line.Contains(place.After, StringComparison.Ordinal));
-                    Assert.IsGreaterThanOrEqualTo(0, after, $"{page.Name}: {place.File} has no line with {place.After}");
-                    files[place.File] = string.Join('\n', [.. lines[..(after + 1)], block.Text, .. lines[(after + 1)..]]);
+                    if (block.File is { } file)
+                    {
+                        Assert.IsTrue(files.TryAdd(file, block.Text), $"{page.Name}: {file} is there already");
+                    }
+                    else if (block.LineOf is { } place)
+                    {
+                        files[place.File] = Insert(files[place.File], block.Text, place.After, $"{page.Name}: {place.File}");
+                    }
                 }
             }
         });
@@ -212,6 +214,14 @@ public sealed class DocsTests
         EmitResult result = library.Emit(image);
         Assert.IsTrue(result.Success, string.Join('\n', result.Diagnostics.Where(diagnostic => diagnostic.Severity == DiagnosticSeverity.Error)));
         return image.ToArray();
+    }
+
+    private static string Insert(string text, string line, string after, string place)
+    {
+        string[] lines = text.ReplaceLineEndings("\n").Split('\n');
+        int index = Array.FindIndex(lines, other => other.Contains(after, StringComparison.Ordinal));
+        Assert.IsGreaterThanOrEqualTo(0, index, $"{place} has no line with {after}");
+        return string.Join('\n', [.. lines.Take(index + 1), line, .. lines.Skip(index + 1)]);
     }
 
     private static async Task<string> RunAsync(string[] words, string place)
