@@ -142,8 +142,18 @@ internal static class Families
         tensors.Linear("lm_head", Vocabulary, Hidden, bias: false);
         JsonObject config = new()
         {
-            ["model_type"] = "t5", ["d_model"] = Hidden, ["d_kv"] = 8, ["d_ff"] = Inner, ["num_layers"] = Layers, ["num_decoder_layers"] = Layers, ["num_heads"] = 4,
-            ["vocab_size"] = Vocabulary, ["feed_forward_proj"] = "gated-gelu", ["tie_word_embeddings"] = false, ["decoder_start_token_id"] = 0, ["eos_token_id"] = 1,
+            ["model_type"] = "t5",
+            ["d_model"] = Hidden,
+            ["d_kv"] = 8,
+            ["d_ff"] = Inner,
+            ["num_layers"] = Layers,
+            ["num_decoder_layers"] = Layers,
+            ["num_heads"] = 4,
+            ["vocab_size"] = Vocabulary,
+            ["feed_forward_proj"] = "gated-gelu",
+            ["tie_word_embeddings"] = false,
+            ["decoder_start_token_id"] = 0,
+            ["eos_token_id"] = 1,
         };
         var inputs = new Dictionary<string, HostTensor>(Tokens()) { ["decoder_input_ids"] = HostTensor.FromIntegers([2, 3], [0, 7, 9, 0, 11, 5]) };
         return new Family("t5", config, tensors, [new("summary"), new("translation")], inputs);
@@ -186,7 +196,11 @@ internal static class Families
     {
         var config = new JsonObject
         {
-            ["model_type"] = type, ["hidden_size"] = Hidden, ["intermediate_size"] = Inner, ["num_hidden_layers"] = Layers, ["num_attention_heads"] = 4,
+            ["model_type"] = type,
+            ["hidden_size"] = Hidden,
+            ["intermediate_size"] = Inner,
+            ["num_hidden_layers"] = Layers,
+            ["num_attention_heads"] = 4,
         };
         foreach ((string key, int value) in more)
         {
