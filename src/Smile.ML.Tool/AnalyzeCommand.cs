@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Smile.ML.Analysis;
+using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
 

@@ -14,9 +14,15 @@ internal static class CommandHost
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            foreach (ParseError error in parsed.Errors)
+            if (args.Length == 0)
             {
-                await Console.Error.WriteLineAsync(error.Message);
+                await root.Parse("--help").InvokeAsync(new InvocationConfiguration { Output = Console.Error });
+                return BadArguments;
+            }
+
+            foreach (string error in Describe(parsed))
+            {
+                await Console.Error.WriteLineAsync(error);
             }
 
             await Console.Error.WriteLineAsync($"Run smile {Path(parsed.CommandResult.Command)}--help for what it takes.");
@@ -55,6 +61,20 @@ internal static class CommandHost
             await Console.Error.WriteLineAsync($"Unexpected {exception.GetType().Name}: {exception.Message}");
             return Failed;
         }
+    }
+
+    /// <summary>Says what is wrong; of a name that there isn't, which one may have been meant, and not what follows from it.</summary>
+    private static IEnumerable<string> Describe(ParseResult parsed)
+    {
+        Command command = parsed.CommandResult.Command;
+        if (parsed.UnmatchedTokens is [var unknown, ..])
+        {
+            bool isOption = unknown.StartsWith('-');
+            IEnumerable<string> names = isOption ? command.Options.Select(option => option.Name) : command.Subcommands.Where(sub => !sub.Hidden).Select(sub => sub.Name);
+            return [$"There is no {(isOption ? "option" : command.Subcommands.Count > 0 ? "command" : "argument")} {unknown}.{Suggestion.For(unknown, names)}"];
+        }
+
+        return parsed.Errors.Select(error => error.Message);
     }
 
     private static string Path(Command command) => command is RootCommand ? "" : command.Name + " ";

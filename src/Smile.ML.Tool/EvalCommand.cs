@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Smile.ML.Analysis;
+using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
 using Smile.ML.Fusion.Merging;
@@ -45,7 +46,7 @@ internal static class EvalCommand
                     throw new UsageException("Give --model DIR with --heads DIR and --data DIR, or --pool DIR.");
                 }
 
-                IReadOnlyList<MergeMethod> methods = [.. (parsed.GetValue(merges) ?? []).Select(ParseMerge)];
+                IReadOnlyList<MergeMethod> methods = [.. (parsed.GetValue(merges) ?? []).Select(MergeCommand.Parse)];
                 if (folder is null && methods.Count > 0)
                 {
                     throw new UsageException("--merge needs --pool DIR.");
@@ -122,18 +123,6 @@ internal static class EvalCommand
 
     private static IEnumerable<MethodResult> LowRankOracle(PoolEvaluation evaluation, SmileFusionOptions options, CancellationToken cancellation)
         => options.ExpertRank is { } rank ? [evaluation.LowRankOracle(rank, cancellation)] : [];
-
-    private static MergeMethod ParseMerge(string text)
-    {
-        try
-        {
-            return MergeMethods.Parse(text);
-        }
-        catch (SmileException exception)
-        {
-            throw new UsageException(exception.Message);
-        }
-    }
 
     private static string Table(IReadOnlyList<MethodResult> results)
     {

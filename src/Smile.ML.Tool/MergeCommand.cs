@@ -58,6 +58,22 @@ internal static class MergeCommand
         return command;
     }
 
+    /// <summary>Reads a method and its parameters.</summary>
+    /// <exception cref="UsageException">There is no such method or parameter, or a value is not as it must be.</exception>
+    public static MergeMethod Parse(string text)
+    {
+        try
+        {
+            return MergeMethods.Parse(text);
+        }
+        catch (SmileException exception)
+        {
+            string[] names = [.. MergeMethods.All.Select(method => method.Name)];
+            string typed = text.Split(' ')[0];
+            throw new UsageException(exception.Message + (names.Contains(typed) ? "" : Suggestion.For(typed, names)));
+        }
+    }
+
     private static MergeMethod ReadMethod(string? name, string[] parameters)
     {
         if (name is null)
@@ -65,14 +81,7 @@ internal static class MergeCommand
             throw new UsageException("Give --method NAME; --list names the methods.");
         }
 
-        try
-        {
-            return MergeMethods.Parse(string.Join(' ', [name, .. parameters]));
-        }
-        catch (SmileException exception)
-        {
-            throw new UsageException(exception.Message);
-        }
+        return Parse(string.Join(' ', [name, .. parameters]));
     }
 
     private static object Describe(MergeMethod method) => new

@@ -15,13 +15,18 @@ internal sealed class ExampleProcess : IDisposable
     }
 
     /// <summary>Starts an example in the repository's root.</summary>
-    public static ExampleProcess Start(string example, params IEnumerable<string> arguments)
+    public static ExampleProcess Start(string example, params IEnumerable<string> arguments) => StartIn(Repository.Root, example, arguments);
+
+    /// <summary>Runs an example in the repository's root to its end and returns what it printed.</summary>
+    public static Task<string> RunAsync(string example, params IEnumerable<string> arguments) => RunInAsync(Repository.Root, example, arguments);
+
+    private static ExampleProcess StartIn(string folder, string example, IEnumerable<string> arguments)
     {
         var start = new ProcessStartInfo("dotnet")
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
-            WorkingDirectory = Repository.Root,
+            WorkingDirectory = folder,
         };
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, $"{example}.dll"));
         foreach (string argument in arguments)
@@ -32,10 +37,10 @@ internal sealed class ExampleProcess : IDisposable
         return new ExampleProcess(Process.Start(start)!);
     }
 
-    /// <summary>Runs an example to its end and returns what it printed.</summary>
-    public static async Task<string> RunAsync(string example, params IEnumerable<string> arguments)
+    /// <summary>Runs an example in a folder to its end and returns what it printed.</summary>
+    public static async Task<string> RunInAsync(string folder, string example, params IEnumerable<string> arguments)
     {
-        using ExampleProcess process = Start(example, arguments);
+        using ExampleProcess process = StartIn(folder, example, arguments);
         string output = await process._process.StandardOutput.ReadToEndAsync();
         await process._process.WaitForExitAsync();
         Assert.AreEqual(0, process._process.ExitCode, $"{example}: {output}{await process._error}");

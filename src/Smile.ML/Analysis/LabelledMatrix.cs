@@ -61,7 +61,11 @@ public sealed class LabelledMatrix : IHtmlDisplay
     /// <param name="row">The row.</param>
     public IReadOnlyList<double> GetRow(int row) => [.. Enumerable.Range(0, Columns.Count).Select(column => _values[row, column])];
 
-    string IHtmlDisplay.ToHtml() => SvgPlot.HeatMap(Columns, Rows.Select((name, row) => (name, GetRow(row))));
+    /// <summary>Draws the matrix as a heat map, from -1 (orange) over 0 (no colour) to 1 (blue).</summary>
+    /// <returns>A self-contained SVG element.</returns>
+    public string ToSvg() => SvgPlot.HeatMap(Columns, Rows.Select((name, row) => (name, GetRow(row))));
+
+    string IHtmlDisplay.ToHtml() => ToSvg();
 
     private IEnumerable<double> OffDiagonal()
         => from row in Enumerable.Range(0, Rows.Count)

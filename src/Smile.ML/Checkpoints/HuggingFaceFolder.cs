@@ -140,9 +140,16 @@ public sealed class HuggingFaceFolder : ITensorSource
         if (!single && !sharded)
         {
             string? pickled = PickledFileNames.FirstOrDefault(name => File.Exists(Path.Combine(folder, name)));
-            string found = pickled is null
-                ? string.Empty
-                : $" There is a {pickled}, but only safetensors is read; nothing is unpickled. Convert the model to safetensors first.";
+            string[] models = [.. Directory.EnumerateDirectories(folder)
+                .Where(path => File.Exists(Path.Combine(path, ModelConfig.FileName)))
+                .Select(path => Path.GetFileName(path))
+                .Order(StringComparer.Ordinal)];
+            string found = (pickled, models) switch
+            {
+                ({ }, _) => $" There is a {pickled}, but only safetensors is read; nothing is unpickled. Convert the model to safetensors first.",
+                (null, [_, ..]) => $" Its folders are models: {ErrorText.Clip(string.Join(", ", models))}; name one of them.",
+                _ => "",
+            };
             throw new SmileException($"{folder}: found no weights; looked for {SingleFileName} and {IndexFileName}.{found}");
         }
     }

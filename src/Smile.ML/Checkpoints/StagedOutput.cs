@@ -92,7 +92,7 @@ internal sealed class StagedOutput : IDisposable
 
         if (!overwrite && Directory.Exists(FinalPath) && Directory.EnumerateFileSystemEntries(FinalPath).Any())
         {
-            throw new SmileException($"{FinalPath}: exists and is not empty; choose another output or ask to overwrite it.");
+            throw new SmileException($"{FinalPath}: exists and is not empty; choose another output, or ask to overwrite it (--force, overwrite: true).");
         }
     }
 

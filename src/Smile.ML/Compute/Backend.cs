@@ -74,7 +74,6 @@ internal abstract class Backend : IDisposable
     /// <summary>target *= values, likewise.</summary>
     public abstract void MultiplyElements(Tensor target, Tensor values);
 
-
     /// <summary>
     /// Rotary position embedding (arXiv 2104.09864) in place, a head's first half of features paired with its second: (x, y) becomes
     /// (x cos - y sin, y cos + x sin).

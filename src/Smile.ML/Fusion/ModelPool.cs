@@ -48,7 +48,7 @@ public sealed class ModelPool : IDisposable
         string pretrained = Path.Combine(folder, PretrainedFolder);
         if (!Directory.Exists(pretrained))
         {
-            throw new SmileException($"{folder}: a model pool holds the pretrained model in a folder {PretrainedFolder}; found none.");
+            throw new SmileException($"{folder}: a model pool holds the pretrained model in a folder {PretrainedFolder}; found none. Models in other places are named one by one.");
         }
 
         IEnumerable<KeyValuePair<string, string>> experts = Directory.EnumerateDirectories(folder)

@@ -163,7 +163,6 @@ public sealed class SmileFusion
                 $"{layer.Name} [{layer.Outputs}, {layer.Inputs}] with {pool.Experts.Count} experts of rank {rank} makes a tensor of {largest} values; expected at most {Array.MaxLength}. Choose lower ranks, or keep the layer.");
         }
 
-
         // All experts' singular vectors stay until the layer is written; a dense expert's delta is formed again then.
         long results = (pool.Experts.Count + 1L) * rank * ((long)layer.Outputs + layer.Inputs) * sizeof(float);
         long each = pool.Experts.Max(expert => expert.WorkingBytes(layer, rank));

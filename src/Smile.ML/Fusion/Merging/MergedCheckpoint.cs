@@ -39,7 +39,7 @@ internal static class MergedCheckpoint
                 continue;
             }
 
-            writer.WriteTensor(tensor.Name, tensor.Type, tensor.Shape, merged.ReadFloats(tensor.Name));
+            writer.WriteConverted(tensor, merged);
             parameters += tensor.ElementCount;
             if (layers.TryGetValue(tensor.Name, out string? layer))
             {
