@@ -42,11 +42,16 @@ internal static class RunCommand
     private static int Run(
         Func<SmileModel> load, string inputs, string outputs, string? routing, int? generate, CancellationToken cancellation)
     {
-        IReadOnlyDictionary<string, HostTensor> tensors = TensorFile.Read(inputs);
+        Dictionary<string, HostTensor> tensors = TensorFile.Read(inputs);
         using SmileModel model = load();
         var recorder = new RoutingRecorder();
+
+        // An encoder-decoder generates without the decoder's tokens, which its logits need.
+        IEnumerable<string>? wanted = generate is null
+            ? null
+            : model.Outputs.Where(port => port.NeededInput is not { } needed || tensors.ContainsKey(needed)).Select(port => port.Name);
         var results = new Dictionary<string, HostTensor>(
-            model.Run(tensors, observer: routing is null ? null : recorder, cancellation: cancellation));
+            model.Run(tensors, wanted, routing is null ? null : recorder, cancellation));
         if (generate is { } count)
         {
             results["generated"] = model.Generate(tensors, new GenerationOptions { MaxNewTokens = count, StopTokens = [] }, cancellation);

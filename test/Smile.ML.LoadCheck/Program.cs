@@ -7,6 +7,8 @@ using Smile.ML;
 // Loads a saved pipeline in a process of its own and scores rows with it, as an application would:
 //   MODEL ROWS OUTPUT [register]
 // ROWS holds the float32 values of the column Pixels, row by row; OUTPUT receives those of Embedding. The transformer is not disposed.
+// or continues rows of tokens, ROWS and OUTPUT text with a row of ids a line, from the column Ids to GeneratedIds:
+//   generate MODEL ROWS OUTPUT
 // or saves the model over and over, to be killed at it:
 //   save MODEL OUTPUT
 var ml = new MLContext();
@@ -18,6 +20,14 @@ if (args is ["save", string source, string target])
         ml.Model.SaveAtomically(saved, savedSchema, target);
         Console.WriteLine("saved");
     }
+}
+
+if (args is ["generate", string generator, string prompts, string continuations])
+{
+    IDataView tokens = ml.Data.LoadFromEnumerable(File.ReadLines(prompts).Select(line => new Sequence { Ids = [.. line.Split(' ').Select(long.Parse)] }));
+    IDataView continued = ml.Model.Load(generator, out _).Transform(tokens);
+    File.WriteAllLines(continuations, continued.GetColumn<long[]>("GeneratedIds").Select(ids => string.Join(' ', ids)));
+    return;
 }
 
 if (args is [.., "register"])
@@ -41,4 +51,9 @@ static void Register(MLContext ml) => ml.RegisterSmile();
 internal sealed class Row
 {
     public float[] Pixels { get; set; } = [];
+}
+
+internal sealed class Sequence
+{
+    public long[] Ids { get; set; } = [];
 }

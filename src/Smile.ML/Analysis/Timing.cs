@@ -5,6 +5,8 @@ namespace Smile.ML.Analysis;
 /// <summary>Several measurements of one thing.</summary>
 public sealed class Timing
 {
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1.5);
+
     private readonly double[] _sorted;
 
     /// <summary>Takes the measurements.</summary>
@@ -24,14 +26,22 @@ public sealed class Timing
     /// <summary>Gets the largest.</summary>
     public double Maximum => _sorted[^1];
 
-    /// <summary>Runs an action once to warm up and then several times.</summary>
+    /// <summary>Runs an action for a second and a half to warm up, once at least, and then several times.</summary>
     /// <param name="runs">Measured runs.</param>
     /// <param name="action">What to measure.</param>
     /// <returns>Seconds per run.</returns>
     public static Timing Measure(int runs, Action action)
     {
         ArgumentNullException.ThrowIfNull(action);
-        action();
+
+        // The runtime compiles what is called often a second time, on a thread of its own.
+        long begin = Stopwatch.GetTimestamp();
+        do
+        {
+            action();
+        }
+        while (Stopwatch.GetElapsedTime(begin) < WarmUp);
+
         var seconds = new List<double>();
         for (int i = 0; i < runs; i++)
         {

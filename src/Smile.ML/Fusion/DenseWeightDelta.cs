@@ -28,7 +28,7 @@ internal sealed class DenseWeightDelta : WeightDelta
     public static DenseWeightDelta Read(ITensorSource fineTuned, ITensorSource pretrained, LinearLayerInfo layer, WorkerPool? pool = null)
     {
         string name = layer.WeightName;
-        var matrix = new Matrix(layer.Outputs, layer.Inputs);
+        var matrix = Matrix.Uninitialized(layer.Outputs, layer.Inputs);
         try
         {
             var work = new Subtraction(fineTuned, pretrained, name, matrix);

@@ -150,22 +150,16 @@ public sealed class SmileModel : IDisposable
         IReadOnlyDictionary<string, HostTensor> inputs, GenerationOptions? options = null, CancellationToken cancellation = default)
     {
         options ??= new GenerationOptions();
-        var pass = new ForwardPass(_backend, Cancellation: cancellation);
-        using TokenGenerator generator = StartGeneration(pass, inputs, options);
-        var rounds = new List<IReadOnlyList<GeneratedToken>>();
-        while (!generator.IsFinished)
-        {
-            rounds.Add(WhileAlive(() => generator.Next(pass)));
-        }
-
-        var tokens = new long[generator.Batch * rounds.Count];
+        GeneratedToken[] generated = [.. Continue(inputs, options, cancellation: cancellation)];
+        int batch = generated.Max(token => token.Sequence) + 1, longest = generated[^1].Position + 1;
+        var tokens = new long[batch * longest];
         Array.Fill(tokens, options.PadToken);
-        foreach (GeneratedToken token in rounds.SelectMany(round => round))
+        foreach (GeneratedToken token in generated)
         {
-            tokens[(token.Sequence * rounds.Count) + token.Position] = token.Id;
+            tokens[(token.Sequence * longest) + token.Position] = token.Id;
         }
 
-        return HostTensor.FromIntegers([generator.Batch, rounds.Count], tokens);
+        return HostTensor.FromIntegers([batch, longest], tokens);
     }
 
     /// <summary>
@@ -193,6 +187,29 @@ public sealed class SmileModel : IDisposable
         {
             IReadOnlyList<GeneratedToken> round = await Task.Run(() => WhileAlive(() => generator.Next(pass)), cancellation).ConfigureAwait(false);
             foreach (GeneratedToken token in round)
+            {
+                yield return token;
+            }
+        }
+    }
+
+    /// <summary>Continues a batch of sequences, computing as far as the caller enumerates.</summary>
+    /// <param name="inputs">As for <see cref="Generate"/>.</param>
+    /// <param name="options">How to choose tokens and when to end.</param>
+    /// <param name="streams">Which random numbers each sequence draws: those of the batch's sequence of this index. Its own where null.</param>
+    /// <param name="cancellation">Ends the generation between layers.</param>
+    /// <returns>As <see cref="GenerateAsync"/>.</returns>
+    internal IEnumerable<GeneratedToken> Continue(
+        IReadOnlyDictionary<string, HostTensor> inputs,
+        GenerationOptions options,
+        IReadOnlyList<int>? streams = null,
+        CancellationToken cancellation = default)
+    {
+        var pass = new ForwardPass(_backend, Cancellation: cancellation);
+        using TokenGenerator generator = StartGeneration(pass, inputs, options, streams);
+        while (!generator.IsFinished)
+        {
+            foreach (GeneratedToken token in WhileAlive(() => generator.Next(pass)))
             {
                 yield return token;
             }
@@ -244,7 +261,8 @@ public sealed class SmileModel : IDisposable
         backend.Dispose();
     }
 
-    private TokenGenerator StartGeneration(ForwardPass pass, IReadOnlyDictionary<string, HostTensor> inputs, GenerationOptions options)
+    private TokenGenerator StartGeneration(
+        ForwardPass pass, IReadOnlyDictionary<string, HostTensor> inputs, GenerationOptions options, IReadOnlyList<int>? streams = null)
     {
         ArgumentNullException.ThrowIfNull(inputs);
         options.Validate();
@@ -254,7 +272,7 @@ public sealed class SmileModel : IDisposable
         }
 
         Check(inputs);
-        return WhileAlive(() => new TokenGenerator(network.Start(pass, inputs), options, network.EndTokens));
+        return WhileAlive(() => new TokenGenerator(network.Start(pass, inputs), options, network.EndTokens, streams));
     }
 
     /// <summary>Computes something while nobody can dispose the model.</summary>

@@ -16,6 +16,8 @@ internal static class BlockKrylovSvd
     // Gains below this share of the matrix's own energy are float32's rounding.
     private const double NoiseGain = 1e-12;
 
+    private const int HalfPanel = 16;
+
     // Convergence is not looked for before this many blocks. Typical spectra take five or six, the flattest some fifteen.
     private const int LeastBlocks = 3;
 
@@ -27,22 +29,29 @@ internal static class BlockKrylovSvd
     /// <returns>The values, largest first; their left vectors as rows [count, m]; their right vectors as rows [count, n].</returns>
     public static (double[] Values, Matrix Left, Matrix Right) Compute(Matrix a, int rank, double tolerance, WorkerPool pool)
     {
-        using var space = new KrylovSpace(a, Math.Max(16, rank / 2 + 8), pool);
+        using var space = new KrylovSpace(a, BlockFor(rank), pool);
         double energy = a.View.Energy();
         double captured = 0;
         bool settled = false;
+        SymmetricEigen? eigen = null;
         for (int blocks = 1; !settled && space.Extend(); blocks++)
         {
             if (blocks >= LeastBlocks)
             {
                 double before = captured;
-                captured = SymmetricEigen.Compute(space.CopyGram(), 0).Values.Take(rank).Sum();
+                eigen = SymmetricEigen.Compute(space.CopyGram(), 0);
+                captured = eigen.Values.Take(rank).Sum();
                 double negligible = Math.Max(SettledGain * (energy - captured), NoiseGain * energy);
                 settled = before > 0 && space.Count > rank && captured - before <= negligible;
             }
         }
 
-        SymmetricEigen eigen = SymmetricEigen.Compute(space.CopyGram(), rank);
+        if (eigen?.Values.Length != space.Count)
+        {
+            eigen = SymmetricEigen.Compute(space.CopyGram(), 0);
+        }
+
+        eigen.FindVectors(rank);
         int count = 0;
         while (count < eigen.Vectors.Length && eigen.Values[count] > tolerance * tolerance * eigen.Values[0])
         {
@@ -63,6 +72,9 @@ internal static class BlockKrylovSvd
         int orthonormal = Math.Min(Orthonormalization.Refine(left.View, pool), Orthonormalization.Refine(right.View, pool));
         return (values[..orthonormal], left.KeepRows(orthonormal), right.KeepRows(orthonormal));
     }
+
+    /// <summary>Gets the rows to add at a time: a little more than half of what is wanted, and what a panel of the product's kernels holds.</summary>
+    public static int BlockFor(int rank) => (rank / 2 + 8 + HalfPanel - 1) / HalfPanel * HalfPanel;
 
     private static Matrix Combine(double[][] weights, MatrixView rows, WorkerPool pool)
     {

@@ -54,7 +54,7 @@ internal static unsafe class GramMatrix
             {
                 for (int j = 0; j < Math.Min(count, i + TileRows); j += TileRows)
                 {
-                    Multiply(wide + (long)i * ChunkColumns, wide + (long)j * ChunkColumns, width, tile);
+                    MultiplyTile(wide + (long)i * ChunkColumns, wide + (long)j * ChunkColumns, width, tile);
                     AddTile(tile, products, i - start, j, count);
                 }
             }
@@ -88,8 +88,48 @@ internal static unsafe class GramMatrix
     }
 
     /// <summary>The products of four rows with four.</summary>
+    private static void MultiplyTile(double* a, double* b, int width, double* tile)
+    {
+        if (Vector512.IsHardwareAccelerated)
+        {
+            Multiply4x4(a, b, width, tile);
+            return;
+        }
+
+        // Narrower registers hold the sums of two rows by two.
+        for (int row = 0; row < TileRows; row += 2)
+        {
+            for (int column = 0; column < TileRows; column += 2)
+            {
+                Multiply2x2(a + row * ChunkColumns, b + column * ChunkColumns, width, tile + row * TileRows + column);
+            }
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Multiply(double* a, double* b, int width, double* tile)
+    private static void Multiply2x2(double* a, double* b, int width, double* tile)
+    {
+        Vector512<double> s00 = default, s01 = default, s10 = default, s11 = default;
+        for (double* end = a + width; a < end; a += Lanes, b += Lanes)
+        {
+            Vector512<double> b0 = Vector512.Load(b);
+            Vector512<double> b1 = Vector512.Load(b + ChunkColumns);
+            Vector512<double> x = Vector512.Load(a);
+            s00 = Vector512.FusedMultiplyAdd(x, b0, s00);
+            s01 = Vector512.FusedMultiplyAdd(x, b1, s01);
+            x = Vector512.Load(a + ChunkColumns);
+            s10 = Vector512.FusedMultiplyAdd(x, b0, s10);
+            s11 = Vector512.FusedMultiplyAdd(x, b1, s11);
+        }
+
+        tile[0] = VectorMath.SumLanes(s00);
+        tile[1] = VectorMath.SumLanes(s01);
+        tile[TileRows] = VectorMath.SumLanes(s10);
+        tile[TileRows + 1] = VectorMath.SumLanes(s11);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Multiply4x4(double* a, double* b, int width, double* tile)
     {
         Vector512<double> s00 = default, s01 = default, s02 = default, s03 = default;
         Vector512<double> s10 = default, s11 = default, s12 = default, s13 = default;

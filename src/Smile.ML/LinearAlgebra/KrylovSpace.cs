@@ -38,9 +38,9 @@ internal sealed unsafe class KrylovSpace : IDisposable
         block = Math.Min(block, _limit);
         int capacity = (int)Math.Min(_limit, (long)InitialBlocks * block);
         _packed = PackedMatrix.FromColumns(a.Pointer, a.Rows, a.Columns, a.Columns, pool);
-        _basis = new Matrix(capacity, a.Rows);
-        _image = new Matrix(capacity, a.Columns);
-        _directions = new Matrix(block, a.Columns);
+        _basis = Matrix.Uninitialized(capacity, a.Rows);
+        _image = Matrix.Uninitialized(capacity, a.Columns);
+        _directions = Matrix.Uninitialized(block, a.Columns);
         var random = new SplitMix64(Seed);
         for (int i = 0; i < block; i++)
         {
@@ -86,7 +86,7 @@ internal sealed unsafe class KrylovSpace : IDisposable
         AppendToGram(added);
 
         _directions.Dispose();
-        _directions = new Matrix(added, image.Columns);
+        _directions = Matrix.Uninitialized(added, image.Columns);
         image.CopyTo(_directions.View);
         _directions = _directions.KeepRows(Orthonormalization.MakeBasis(_directions.View, 1, _pool));
         return true;
@@ -115,14 +115,16 @@ internal sealed unsafe class KrylovSpace : IDisposable
         else
         {
             // One projection leaves rounding errors of the size of what it removed; the second removes those.
-            SubtractBasis(rows);
+            MatrixView basis = Basis;
+            using PackedMatrix packed = PackedMatrix.FromColumns(basis.Pointer, basis.Rows, basis.Columns, basis.Columns, _pool);
+            SubtractBasis(rows, packed);
             if (!(rows.Energy() > ExhaustedEnergy * _firstEnergy))
             {
                 return 0;
             }
 
             rows = rows.Leading(Orthonormalization.MakeBasis(rows, 1, _pool));
-            SubtractBasis(rows);
+            SubtractBasis(rows, packed);
         }
 
         rows = rows.Leading(Orthonormalization.MakeBasis(rows, 2, _pool));
@@ -133,22 +135,19 @@ internal sealed unsafe class KrylovSpace : IDisposable
     }
 
     /// <summary>Subtracts from rows their components along the basis.</summary>
-    private void SubtractBasis(MatrixView rows)
+    private void SubtractBasis(MatrixView rows, PackedMatrix basis)
     {
-        MatrixView basis = Basis;
-        using Matrix components = Matrix.MultiplyByTransposed(rows, basis, _pool);
-        for (int i = 0; i < components.Rows; i++)
+        // The rows are fewer than the basis's, so they are the ones to pack.
+        using Matrix components = Matrix.MultiplyByTransposed(Basis, rows, _pool);
+        foreach (ref float component in components.Span)
         {
-            foreach (ref float component in components.Row(i))
-            {
-                component = -component;
-            }
+            component = -component;
         }
 
-        using PackedMatrix packed = PackedMatrix.FromColumns(basis.Pointer, basis.Rows, basis.Columns, basis.Columns, _pool);
+        using Matrix transposed = components.Transpose();
         Gemm.Multiply(
-            _pool, rows.Rows, components.Pointer, components.Columns,
-            [new GemmOutput(packed, rows.Pointer, rows.Columns, accumulate: true)]);
+            _pool, rows.Rows, transposed.Pointer, transposed.Columns,
+            [new GemmOutput(basis, rows.Pointer, rows.Columns, accumulate: true)]);
     }
 
     private void AppendToGram(int added)
@@ -179,7 +178,7 @@ internal sealed unsafe class KrylovSpace : IDisposable
 
     private static Matrix Enlarge(Matrix matrix, int rows)
     {
-        var larger = new Matrix(rows, matrix.Columns);
+        var larger = Matrix.Uninitialized(rows, matrix.Columns);
         matrix.View.CopyTo(larger.Slice(0, matrix.Rows));
         matrix.Dispose();
         return larger;

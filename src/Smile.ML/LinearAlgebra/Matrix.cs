@@ -3,7 +3,7 @@ using Smile.ML.Compute.Cpu;
 
 namespace Smile.ML.LinearAlgebra;
 
-/// <summary>A row-major float32 matrix in native memory, initially zero. Either dimension may be 0.</summary>
+/// <summary>A row-major float32 matrix in native memory, initially zero unless said otherwise. Either dimension may be 0.</summary>
 internal sealed unsafe class Matrix : IDisposable
 {
     private readonly NativeBuffer _buffer;
@@ -13,13 +13,18 @@ internal sealed unsafe class Matrix : IDisposable
     /// <param name="columns">The columns.</param>
     /// <exception cref="OutOfMemoryException">There is not that much memory.</exception>
     public Matrix(int rows, int columns)
+        : this(rows, columns, clear: true)
+    {
+    }
+
+    private Matrix(int rows, int columns, bool clear)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         ArgumentOutOfRangeException.ThrowIfNegative(columns);
         Rows = rows;
         Columns = columns;
         _buffer = new NativeBuffer((long)rows * columns);
-        for (int row = 0; row < rows; row++)
+        for (int row = 0; clear && row < rows; row++)
         {
             Row(row).Clear();
         }
@@ -50,6 +55,13 @@ internal sealed unsafe class Matrix : IDisposable
     /// <returns>Its elements.</returns>
     public Span<float> Row(int row) => View.Row(row);
 
+    /// <summary>Allocates a matrix for whoever writes every element.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="columns">The columns.</param>
+    /// <returns>The matrix; what it holds is undefined.</returns>
+    /// <exception cref="OutOfMemoryException">There is not that much memory.</exception>
+    public static Matrix Uninitialized(int rows, int columns) => new(rows, columns, clear: false);
+
     /// <summary>Gets consecutive rows.</summary>
     /// <param name="start">The first.</param>
     /// <param name="count">How many.</param>
@@ -68,7 +80,7 @@ internal sealed unsafe class Matrix : IDisposable
     /// <returns>The matrix.</returns>
     public static Matrix FromRows(double[][] rows, int columns)
     {
-        var matrix = new Matrix(rows.Length, columns);
+        var matrix = Uninitialized(rows.Length, columns);
         for (int i = 0; i < rows.Length; i++)
         {
             VectorMath.Narrow(rows[i], matrix.Row(i));
@@ -106,7 +118,7 @@ internal sealed unsafe class Matrix : IDisposable
     /// <returns>[m, n].</returns>
     public static Matrix Multiply(MatrixView left, PackedMatrix right, WorkerPool pool)
     {
-        var product = new Matrix(left.Rows, right.Columns);
+        var product = Uninitialized(left.Rows, right.Columns);
         Gemm.Multiply(pool, left.Rows, left.Pointer, left.Columns, [new GemmOutput(right, product.Pointer, product.Columns)]);
         return product;
     }
@@ -118,7 +130,7 @@ internal sealed unsafe class Matrix : IDisposable
     {
         // Strips of 16 rows: one cache line of the result at a time.
         const int Strip = 16;
-        var transpose = new Matrix(Columns, Rows);
+        var transpose = Uninitialized(Columns, Rows);
         float* from = Pointer;
         float* to = transpose.Pointer;
         for (int start = 0; start < Rows; start += Strip)
@@ -146,7 +158,7 @@ internal sealed unsafe class Matrix : IDisposable
             return this;
         }
 
-        var kept = new Matrix(count, Columns);
+        var kept = Uninitialized(count, Columns);
         View.Leading(count).CopyTo(kept.View);
         Dispose();
         return kept;

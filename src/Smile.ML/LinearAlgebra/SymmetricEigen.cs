@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Smile.ML.LinearAlgebra;
 
 /// <summary>
@@ -25,7 +27,7 @@ internal sealed class SymmetricEigen
     /// <summary>Gets the eigenvalues, largest first.</summary>
     public double[] Values { get; private set; } = [];
 
-    /// <summary>Gets the eigenvectors of the first eigenvalues, as many as were asked for.</summary>
+    /// <summary>Gets the eigenvectors of the largest eigenvalues, as many as were asked for.</summary>
     public double[][] Vectors { get; private set; } = [];
 
     /// <summary>Decomposes a matrix.</summary>
@@ -37,31 +39,13 @@ internal sealed class SymmetricEigen
         int size = rows.Length;
         var eigen = new SymmetricEigen(size);
         eigen.Tridiagonalize(rows);
-
-        // Row i becomes the eigenvector of the value that ends on the diagonal's place i.
-        double[][] basis = [];
-        if (vectors > 0)
-        {
-            basis = new double[size][];
-            for (int i = 0; i < size; i++)
-            {
-                basis[i] = new double[size];
-                basis[i][i] = 1;
-            }
-        }
-
-        eigen.Diagonalize(basis);
-
-        int[] order = [.. Enumerable.Range(0, size).OrderByDescending(i => eigen._diagonal[i])];
-        eigen.Values = [.. order.Select(i => eigen._diagonal[i])];
-        eigen.Vectors = [.. order.Take(Math.Min(vectors, size)).Select(i => basis[i])];
-        foreach (double[] vector in eigen.Vectors)
-        {
-            eigen.UndoReflections(vector);
-        }
-
+        eigen.Diagonalize(vectors);
         return eigen;
     }
+
+    /// <summary>Finds eigenvectors after all, at less than half the price of decomposing again.</summary>
+    /// <param name="vectors">How many.</param>
+    public void FindVectors(int vectors) => Diagonalize(vectors);
 
     /// <summary>
     /// Works on the lower triangle, from the last row up. Each reflection's update A - v w^T - w v^T is put off to the next step, which
@@ -133,38 +117,67 @@ internal sealed class SymmetricEigen
         return v;
     }
 
-    private void Diagonalize(double[][] basis)
+    /// <summary>Finds the eigenvalues of the tridiagonal matrix, and eigenvectors of the whole one.</summary>
+    private void Diagonalize(int vectors)
     {
-        double largest = 0;
-        for (int i = 0; i < _diagonal.Length; i++)
+        int size = _diagonal.Length;
+        double[] diagonal = [.. _diagonal], offDiagonal = [.. _offDiagonal];
+
+        // Row i becomes the eigenvector of the value that ends on the diagonal's place i.
+        double[][] basis = [];
+        if (vectors > 0)
         {
-            largest = Math.Max(largest, Math.Abs(_diagonal[i]) + Math.Abs(_offDiagonal[i]));
+            basis = new double[size][];
+            for (int i = 0; i < size; i++)
+            {
+                basis[i] = new double[size];
+                basis[i][i] = 1;
+            }
         }
 
-        for (int first = 0; first < _diagonal.Length; first++)
+        Diagonalize(diagonal, offDiagonal, basis);
+
+        int[] order = [.. Enumerable.Range(0, size).OrderByDescending(i => diagonal[i])];
+        Values = [.. order.Select(i => diagonal[i])];
+        Vectors = [.. order.Take(Math.Min(vectors, size)).Select(i => basis[i])];
+        foreach (double[] vector in Vectors)
+        {
+            UndoReflections(vector);
+        }
+    }
+
+    private static void Diagonalize(double[] d, double[] e, double[][] basis)
+    {
+        double largest = 0;
+        for (int i = 0; i < d.Length; i++)
+        {
+            largest = Math.Max(largest, Math.Abs(d[i]) + Math.Abs(e[i]));
+        }
+
+        for (int first = 0; first < d.Length; first++)
         {
             int steps = 0;
             int last;
-            while ((last = EndOfBlock(first, largest)) > first)
+            while ((last = EndOfBlock(d, e, first, largest)) > first)
             {
                 if (++steps > MaxStepsPerValue)
                 {
-                    throw new ArithmeticException($"The eigenvalues of a matrix of {_diagonal.Length} rows did not converge.");
+                    throw new ArithmeticException($"The eigenvalues of a matrix of {d.Length} rows did not converge.");
                 }
 
-                QlStep(first, last, basis);
+                QlStep(d, e, first, last, basis);
             }
         }
     }
 
     /// <summary>Finds the first negligible off-diagonal element at or after a place.</summary>
-    private int EndOfBlock(int first, double largest)
+    private static int EndOfBlock(double[] d, double[] e, int first, double largest)
     {
         int last = first;
-        while (last < _diagonal.Length - 1)
+        while (last < d.Length - 1)
         {
-            double neighbours = Math.Abs(_diagonal[last]) + Math.Abs(_diagonal[last + 1]);
-            if (!(Math.Abs(_offDiagonal[last]) > RoundingUnit * (neighbours + 1e-3 * largest)))
+            double neighbours = Math.Abs(d[last]) + Math.Abs(d[last + 1]);
+            if (!(Math.Abs(e[last]) > RoundingUnit * (neighbours + 1e-3 * largest)))
             {
                 break;
             }
@@ -176,9 +189,9 @@ internal sealed class SymmetricEigen
     }
 
     /// <summary>One implicit QL step with Wilkinson's shift on the block [first, last]: rotations chase a bulge upwards.</summary>
-    private void QlStep(int first, int last, double[][] basis)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void QlStep(double[] d, double[] e, int first, int last, double[][] basis)
     {
-        double[] d = _diagonal, e = _offDiagonal;
         double ratio = (d[first + 1] - d[first]) / (2 * e[first]);
         double root = Math.Sqrt(ratio * ratio + 1);
         double bulge = d[last] - d[first] + e[first] / (ratio + (ratio >= 0 ? root : -root));

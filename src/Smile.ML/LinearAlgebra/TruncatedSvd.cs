@@ -67,7 +67,7 @@ internal sealed class TruncatedSvd : IDisposable
         }
 
         // The packed matrix, and the basis and its image: some fifteen blocks, twice over while they are enlarged.
-        long basis = Math.Min(smaller, 30L * Math.Max(16, (rank / 2) + 8));
+        long basis = Math.Min(smaller, 30L * BlockKrylovSvd.BlockFor(rank));
         return (elements + (2 * basis * ((long)rows + columns))) * sizeof(float);
     }
 

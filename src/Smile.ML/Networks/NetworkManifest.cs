@@ -1,5 +1,6 @@
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
+using Smile.ML.Networks.Generation;
 
 namespace Smile.ML.Networks;
 
@@ -32,6 +33,9 @@ internal sealed class NetworkManifest : ModuleBuilder
     /// <summary>Gets what it gives.</summary>
     public IReadOnlyList<NetworkPort> Outputs { get; private set; } = [];
 
+    /// <summary>Gets a value indicating whether the network predicts tokens.</summary>
+    public bool CanGenerate { get; private set; }
+
     /// <summary>Reads the manifest of a plain (not fused) checkpoint, checking names and shapes.</summary>
     /// <exception cref="SmileException">The architecture is unknown, or config and tensors don't fit together.</exception>
     public static NetworkManifest Read(ModelConfig config, ITensorSource source)
@@ -39,7 +43,7 @@ internal sealed class NetworkManifest : ModuleBuilder
         IArchitecture architecture = Architectures.Find(config);
         var manifest = new NetworkManifest(config, source, architecture.Names);
         Network network = architecture.Build(manifest);
-        (manifest.Inputs, manifest.Outputs) = (network.Inputs, network.Outputs);
+        (manifest.Inputs, manifest.Outputs, manifest.CanGenerate) = (network.Inputs, network.Outputs, network is IGenerativeNetwork);
         return manifest;
     }
 

@@ -9,10 +9,12 @@ namespace Smile.ML;
 /// <param name="NetworkOutput">The network output to take; the first where null.</param>
 /// <param name="Pooling">How to make one vector of an output per token; null leaves it as it is.</param>
 /// <param name="Heads">The task heads.</param>
+/// <param name="Generation">The column of generated token ids; null for none.</param>
 internal sealed record ColumnSettings(
     string InputName,
     IReadOnlyDictionary<string, string> Inputs,
     string OutputName,
     string? NetworkOutput,
     TokenPooling? Pooling,
-    IReadOnlyList<TaskHead> Heads);
+    IReadOnlyList<TaskHead> Heads,
+    GenerationSettings? Generation = null);

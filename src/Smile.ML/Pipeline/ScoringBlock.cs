@@ -6,8 +6,8 @@ using Smile.ML.Checkpoints;
 namespace Smile.ML;
 
 /// <summary>
-/// Rows that one cursor scores together. The network runs at the first request for any of its columns, once for all of them; a classifier
-/// computes at the first request for one of its own.
+/// Rows that one cursor scores together. The network runs at the first request for its output or a classifier's columns, once for all of
+/// them; a classifier computes at the first request for one of its own, and ids are generated at the first request for theirs.
 /// </summary>
 /// <remarks>
 /// Rows of tokens run together where their lengths round up to the same multiple of <see cref="LengthStep"/>, padded on the right and
@@ -24,7 +24,9 @@ internal sealed class ScoringBlock
     private readonly InputBuffer[] _inputs;
     private readonly ClassificationScores[] _classifiers;
     private ReadOnlyMemory<float>[] _outputs = [];
+    private long[][] _generated = [];
     private bool _scored;
+    private bool _continued;
 
     /// <summary>Creates an empty block.</summary>
     /// <param name="transformer">What scores.</param>
@@ -45,7 +47,7 @@ internal sealed class ScoringBlock
     public void Clear(int capacity)
     {
         Rows = 0;
-        _scored = false;
+        (_scored, _continued) = (false, false);
         foreach (ClassificationScores classifier in _classifiers)
         {
             classifier.Clear();
@@ -59,6 +61,7 @@ internal sealed class ScoringBlock
         if (_outputs.Length != capacity)
         {
             _outputs = new ReadOnlyMemory<float>[capacity];
+            _generated = _columns.Generation is null ? [] : new long[capacity][];
         }
     }
 
@@ -86,7 +89,12 @@ internal sealed class ScoringBlock
     {
         if (index == 0)
         {
-            return (ValueGetter<VBuffer<float>>)((ref VBuffer<float> value) => Copy(Output(currentRow()), ref value));
+            return (ValueGetter<VBuffer<float>>)((ref VBuffer<float> value) => Copy<float>(Output(currentRow()), ref value));
+        }
+
+        if (_columns.Generation is not null && index == _columns.Names.Count - 1)
+        {
+            return (ValueGetter<VBuffer<long>>)((ref VBuffer<long> value) => Copy<long>(Generated(currentRow()), ref value));
         }
 
         int c = (index - 1) / 2;
@@ -95,7 +103,7 @@ internal sealed class ScoringBlock
             ? (ValueGetter<VBuffer<float>>)((ref VBuffer<float> value) =>
             {
                 int row = currentRow();
-                Copy(classifier.Probabilities(Output(row), row), ref value);
+                Copy<float>(classifier.Probabilities(Output(row), row), ref value);
             })
             : (ValueGetter<uint>)((ref uint value) =>
             {
@@ -105,9 +113,9 @@ internal sealed class ScoringBlock
     }
 
     /// <summary>Fills the caller's buffer; the caller may keep and change what it holds.</summary>
-    private static void Copy(ReadOnlySpan<float> values, ref VBuffer<float> destination)
+    private static void Copy<T>(ReadOnlySpan<T> values, ref VBuffer<T> destination)
     {
-        VBufferEditor<float> editor = VBufferEditor.Create(ref destination, values.Length);
+        VBufferEditor<T> editor = VBufferEditor.Create(ref destination, values.Length);
         values.CopyTo(editor.Values);
         destination = editor.Commit();
     }
@@ -130,9 +138,9 @@ internal sealed class ScoringBlock
     {
         if (!_scored)
         {
-            foreach (IGrouping<string, int> batch in Enumerable.Range(0, Rows).GroupBy(BatchKey))
+            foreach (int[] batch in Batches())
             {
-                Score([.. batch]);
+                Score(batch);
             }
 
             _scored = true;
@@ -140,6 +148,27 @@ internal sealed class ScoringBlock
 
         return _outputs[row].Span;
     }
+
+    private ReadOnlySpan<long> Generated(int row)
+    {
+        if (!_continued)
+        {
+            foreach (int[] batch in Batches())
+            {
+                long[][] ids = _transformer.Generate(Gather(batch), batch.Length);
+                for (int i = 0; i < batch.Length; i++)
+                {
+                    _generated[batch[i]] = ids[i];
+                }
+            }
+
+            _continued = true;
+        }
+
+        return _generated[row];
+    }
+
+    private IEnumerable<int[]> Batches() => Enumerable.Range(0, Rows).GroupBy(BatchKey).Select(batch => batch.ToArray());
 
     /// <summary>
     /// Tells by which key a row is gathered with others. A row in which nothing may be seen is never padded: its tokens attend to all alike,
@@ -151,6 +180,19 @@ internal sealed class ScoringBlock
             : string.Join(',', _inputs.OfType<TokenInputBuffer>().Select(input => input[row].Length));
 
     private void Score(int[] rows)
+    {
+        HostTensor output = _transformer.Run(Gather(rows));
+        bool perToken = _columns.PadsTokens && _columns.Output.Port.Shape is [-1, ..];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            _outputs[rows[i]] = perToken
+                ? _columns.Output.Read(output, i, Tokens(0)[rows[i]].Length, _columns.MaskIndex < 0 ? [] : Tokens(_columns.MaskIndex)[rows[i]])
+                : _columns.Output.Read(output, i, tokens: null, mask: []);
+        }
+    }
+
+    /// <summary>Makes the network's inputs of rows that can run together.</summary>
+    private Dictionary<string, HostTensor> Gather(int[] rows)
     {
         int longest = _columns.PadsTokens ? rows.Max(row => Tokens(0)[row].Length) : 0;
         var feed = new Dictionary<string, HostTensor>();
@@ -166,14 +208,7 @@ internal sealed class ScoringBlock
             feed[SmileColumns.Mask] = MaskPadding(rows, longest);
         }
 
-        HostTensor output = _transformer.Run(feed);
-        bool perToken = _columns.PadsTokens && _columns.Output.Port.Shape is [-1, ..];
-        for (int i = 0; i < rows.Length; i++)
-        {
-            _outputs[rows[i]] = perToken
-                ? _columns.Output.Read(output, i, Tokens(0)[rows[i]].Length, _columns.MaskIndex < 0 ? [] : Tokens(_columns.MaskIndex)[rows[i]])
-                : _columns.Output.Read(output, i, tokens: null, mask: []);
-        }
+        return feed;
     }
 
     private HostTensor MaskPadding(int[] rows, int longest)

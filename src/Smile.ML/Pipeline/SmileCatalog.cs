@@ -5,6 +5,7 @@ using Smile.ML.Compute;
 using Smile.ML.Fusion;
 using Smile.ML.Fusion.Merging;
 using Smile.ML.Networks;
+using Smile.ML.Networks.Generation;
 
 namespace Smile.ML;
 
@@ -40,7 +41,7 @@ public static class SmileCatalog
     /// <param name="method">How to merge; see <see cref="MergeMethods"/>.</param>
     /// <param name="outputColumnName">The column that receives the network's output.</param>
     /// <param name="inputColumnName">The column with the network's first input; see <see cref="SmileOptions.InputColumnName"/>.</param>
-    /// <param name="networkOutput">The network output to take; null for the network's first, the embedding or the logits.</param>
+    /// <param name="networkOutput">The network output to take; null for the first, the embedding or the logits. See <see cref="SmileOptions.NetworkOutput"/>.</param>
     /// <param name="heads">The task heads; none where null. See <see cref="SmileOptions.Heads"/>.</param>
     /// <param name="batchSize">The most rows to score together.</param>
     /// <param name="compute">Where to score; as the context says where null, see <see cref="SmileOptions.Device"/>.</param>
@@ -49,6 +50,8 @@ public static class SmileCatalog
     /// <param name="mergeOptions">Element types of the merged model and threads to merge with; the defaults where null.</param>
     /// <param name="modelFolder">The folder to keep the merged model in; see <see cref="SmileOptions.ModelFolder"/>.</param>
     /// <param name="weightsInZip">Whether a saved pipeline holds the weights; see <see cref="SmileOptions.WeightsInZip"/>.</param>
+    /// <param name="generation">How a language model continues each row; null for no such column. See <see cref="SmileOptions.Generation"/>.</param>
+    /// <param name="generatedColumnName">The column for <paramref name="generation"/>.</param>
     /// <returns>The estimator.</returns>
     /// <exception cref="SmileException">An option is out of range, a head doesn't fit, or the pretrained model is not one that a pipeline can feed.</exception>
     public static SmileEstimator Merge(
@@ -65,7 +68,9 @@ public static class SmileCatalog
         TokenPooling? pooling = null,
         MergeOptions? mergeOptions = null,
         string? modelFolder = null,
-        bool weightsInZip = true)
+        bool weightsInZip = true,
+        GenerationOptions? generation = null,
+        string generatedColumnName = SmileOptions.DefaultGeneratedColumnName)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(pool);
@@ -74,7 +79,14 @@ public static class SmileCatalog
             Internals.Environment(catalog),
             pool,
             new MergedModelMaker(method, mergeOptions ?? new MergeOptions()),
-            new ColumnSettings(inputColumnName, inputs ?? new Dictionary<string, string>(), outputColumnName, networkOutput, pooling, [.. heads ?? []]),
+            new ColumnSettings(
+                inputColumnName,
+                inputs ?? new Dictionary<string, string>(),
+                outputColumnName,
+                networkOutput,
+                pooling,
+                [.. heads ?? []],
+                GenerationSettings.Of(generatedColumnName, generation)),
             new ScoringSettings(batchSize, compute?.Device, compute?.Threads, modelFolder, weightsInZip));
     }
 
@@ -86,7 +98,7 @@ public static class SmileCatalog
     /// <param name="modelFolder">The folder. Its files are held open as long as the transformer lives.</param>
     /// <param name="outputColumnName">The column that receives the network's output.</param>
     /// <param name="inputColumnName">The column with the network's first input; see <see cref="SmileOptions.InputColumnName"/>.</param>
-    /// <param name="networkOutput">The network output to take; null for the network's first, the embedding or the logits.</param>
+    /// <param name="networkOutput">The network output to take; null for the first, the embedding or the logits. See <see cref="SmileOptions.NetworkOutput"/>.</param>
     /// <param name="heads">The task heads; none where null. See <see cref="SmileOptions.Heads"/>.</param>
     /// <param name="batchSize">The most rows to score together.</param>
     /// <param name="compute">Where to score; as the context says where null, see <see cref="SmileOptions.Device"/>.</param>
@@ -96,6 +108,8 @@ public static class SmileCatalog
     /// Whether a saved pipeline holds the weights. Else it holds <paramref name="modelFolder"/> as it is given here; see
     /// <see cref="SmileOptions.WeightsInZip"/>.
     /// </param>
+    /// <param name="generation">How a language model continues each row; null for no such column. See <see cref="SmileOptions.Generation"/>.</param>
+    /// <param name="generatedColumnName">The column for <paramref name="generation"/>.</param>
     /// <returns>The estimator.</returns>
     /// <exception cref="SmileException">
     /// The folder holds no readable checkpoint, the network is not one that a pipeline can feed, a head doesn't fit, or the device is
@@ -112,17 +126,25 @@ public static class SmileCatalog
         ComputeOptions? compute = null,
         IReadOnlyDictionary<string, string>? inputs = null,
         TokenPooling? pooling = null,
-        bool weightsInZip = true)
+        bool weightsInZip = true,
+        GenerationOptions? generation = null,
+        string generatedColumnName = SmileOptions.DefaultGeneratedColumnName)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentException.ThrowIfNullOrEmpty(modelFolder);
         IHostEnvironment environment = Internals.Environment(catalog);
         var settings = new ColumnSettings(
-            inputColumnName, inputs ?? new Dictionary<string, string>(), outputColumnName, networkOutput, pooling, [.. heads ?? []]);
+            inputColumnName,
+            inputs ?? new Dictionary<string, string>(),
+            outputColumnName,
+            networkOutput,
+            pooling,
+            [.. heads ?? []],
+            GenerationSettings.Of(generatedColumnName, generation));
         var transformer = SmileTransformer.Create(
             environment,
             new ModelPlace(modelFolder, SavedPath: weightsInZip ? null : modelFolder),
-            (config, model) => new SmileColumns(settings, config, model.Inputs, model.Outputs),
+            (config, model) => new SmileColumns(settings, config, model.Inputs, model.Outputs, model.CanGenerate),
             batchSize,
             ScoringDevice.Choose(environment, compute?.Device, compute?.Threads));
         return new SmileEstimator(environment, transformer);

@@ -7,7 +7,8 @@ using static Microsoft.ML.SchemaShape.Column;
 namespace Smile.ML;
 
 /// <summary>
-/// The columns that a model reads and adds: the network's output first, then for each classifier its scores and its predicted label.
+/// The columns that a model reads and adds: the network's output first, then for each classifier its scores and its predicted label, then
+/// the generated ids, where they are asked for.
 /// </summary>
 internal sealed class SmileColumns
 {
@@ -30,11 +31,20 @@ internal sealed class SmileColumns
     /// <param name="config">The network's configuration: names the classes of a classifier, and the token to pad with.</param>
     /// <param name="inputs">What the network takes.</param>
     /// <param name="outputs">What the network gives.</param>
+    /// <param name="canGenerate">Whether the network is a language model.</param>
     /// <exception cref="SmileException">A name is empty or given twice, or network, columns and heads don't fit together.</exception>
-    public SmileColumns(ColumnSettings settings, ModelConfig config, IReadOnlyList<NetworkPort> inputs, IReadOnlyList<NetworkPort> outputs)
+    public SmileColumns(
+        ColumnSettings settings, ModelConfig config, IReadOnlyList<NetworkPort> inputs, IReadOnlyList<NetworkPort> outputs, bool canGenerate)
     {
         Inputs = MapInputs(settings, inputs);
         Output = new OutputColumn(FindOutput(outputs, settings.NetworkOutput), settings.Pooling);
+        Generation = settings.Generation;
+        if (Generation is not null && !canGenerate)
+        {
+            throw new SmileException(
+                $"Column {Generation.ColumnName} is to hold generated ids, but {config.ModelType} predicts no tokens; expected a language model.");
+        }
+
         Heads = settings.Heads;
         foreach (TaskHead head in Heads.Where(head => head.EmbeddingSize != Output.Size || Output.Type.Dimensions.Length != 1))
         {
@@ -45,7 +55,12 @@ internal sealed class SmileColumns
 
         ClassifierColumns? own = NetworkClassifier.Find(config, Output);
         Classifiers = [.. own is null ? [] : new[] { own }, .. Heads.Select(ClassifierColumns.Of)];
-        Names = [settings.OutputName, .. Classifiers.SelectMany(classifier => new[] { classifier.ScoreName, classifier.LabelName })];
+        Names =
+        [
+            settings.OutputName,
+            .. Classifiers.SelectMany(classifier => new[] { classifier.ScoreName, classifier.LabelName }),
+            .. Generation is null ? [] : new[] { Generation.ColumnName },
+        ];
         if (string.IsNullOrEmpty(settings.OutputName))
         {
             throw new SmileException("The output column is \"\"; expected a name.");
@@ -76,6 +91,9 @@ internal sealed class SmileColumns
 
     /// <summary>Gets what classifies: the network itself where it does, then the task heads.</summary>
     public IReadOnlyList<ClassifierColumns> Classifiers { get; }
+
+    /// <summary>Gets the column of generated ids, the last one; null where there is none.</summary>
+    public GenerationSettings? Generation { get; }
 
     /// <summary>Gets the names of the columns that are added.</summary>
     public IReadOnlyList<string> Names { get; }
@@ -123,6 +141,11 @@ internal sealed class SmileColumns
                 [Internals.ShapeColumn(KeyValues, VectorKind.Vector, TextDataViewType.Instance), .. score]);
         }
 
+        if (Generation is not null)
+        {
+            columns[Generation.ColumnName] = Internals.ShapeColumn(Generation.ColumnName, VectorKind.VariableVector, NumberDataViewType.Int64);
+        }
+
         return new SchemaShape(columns.Values);
     }
 
@@ -148,6 +171,11 @@ internal sealed class SmileColumns
                 new KeyDataViewType(typeof(uint), classes),
                 Annotate(KeyValues, classifier.ClassNames, setId, "PredictedLabel"));
         }
+
+        if (Generation is not null)
+        {
+            yield return new DataViewSchema.DetachedColumn(Generation.ColumnName, new VectorDataViewType(NumberDataViewType.Int64));
+        }
     }
 
     /// <summary>Gets the index, among the added columns, of a classifier's scores; its label stands behind them.</summary>
@@ -171,9 +199,18 @@ internal sealed class SmileColumns
             .Select(port => new InputColumn(port, settings.Inputs.GetValueOrDefault(port.Name, settings.InputName)))];
     }
 
-    private static NetworkPort FindOutput(IReadOnlyList<NetworkPort> outputs, string? name)
-        => (name is null ? outputs[0] : outputs.FirstOrDefault(port => port.Name == name))
+    /// <summary>Finds the output that is named, else the first for which the inputs that are fed suffice.</summary>
+    private NetworkPort FindOutput(IReadOnlyList<NetworkPort> outputs, string? name)
+    {
+        NetworkPort output = (name is null ? outputs.FirstOrDefault(IsFed) ?? outputs[0] : outputs.FirstOrDefault(port => port.Name == name))
             ?? throw new SmileException($"The network has no output {name}; it gives {string.Join(", ", outputs.Select(port => port.Name))}.");
+        return IsFed(output)
+            ? output
+            : throw new SmileException(
+                $"The network's output {output.Name} needs the input {output.NeededInput}, which no column feeds; name one in {nameof(SmileOptions.Inputs)}.");
+    }
+
+    private bool IsFed(NetworkPort output) => output.NeededInput is null || Inputs.Any(input => input.Port.Name == output.NeededInput);
 
     /// <summary>ML.NET's evaluators tell the score columns of several models apart by a number: the largest so far.</summary>
     private static uint LastScoreColumnSet(DataViewSchema schema)

@@ -20,7 +20,7 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
         scoring.Validate();
         _host = environment.Register(nameof(SmileEstimator));
         NetworkManifest manifest = pool.ReadManifest();
-        _columns = new SmileColumns(columns, manifest.Config, manifest.Inputs, manifest.Outputs);
+        _columns = new SmileColumns(columns, manifest.Config, manifest.Inputs, manifest.Outputs, manifest.CanGenerate);
         _fit = () => Make(pool, maker, scoring);
     }
 

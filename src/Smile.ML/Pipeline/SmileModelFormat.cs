@@ -4,6 +4,7 @@ using Microsoft.Win32.SafeHandles;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Networks;
+using Smile.ML.Networks.Generation;
 
 namespace Smile.ML;
 
@@ -14,8 +15,10 @@ namespace Smile.ML;
 internal static class SmileModelFormat
 {
     /// <summary>The newest version of the format that is read, and the one that is written.</summary>
-    internal const int Version = 1;
+    internal const int Version = 2;
 
+    // The first version with generated ids.
+    private const int GenerationVersion = 2;
     private const string SettingsEntry = "Smile.bin";
     private const string ModelSignature = "SMILEMDL";
     private const int ChunkLength = 1 << 20;
@@ -53,6 +56,7 @@ internal static class SmileModelFormat
                 writer.Write(file.Length);
                 writer.Write(file.Fingerprint);
             });
+            WriteList<GenerationSettings>(writer, columns.Generation is { } column ? [column] : [], generation => Write(writer, generation));
         });
         foreach (SavedFile file in folder is null ? entries : [])
         {
@@ -81,7 +85,7 @@ internal static class SmileModelFormat
             return SmileTransformer.Create(
                 environment,
                 place,
-                (config, model) => new SmileColumns(settings.Columns, config, model.Inputs, model.Outputs),
+                (config, model) => new SmileColumns(settings.Columns, config, model.Inputs, model.Outputs, model.CanGenerate),
                 settings.BatchSize,
                 compute);
         }
@@ -160,6 +164,35 @@ internal static class SmileModelFormat
         }
     }
 
+    private static void Write(BinaryWriter writer, GenerationSettings generation)
+    {
+        GenerationOptions options = generation.Options;
+        writer.Write(generation.ColumnName);
+        writer.Write(options.MaxNewTokens);
+        writer.Write(options.Temperature);
+        writer.Write(options.TopK ?? 0);
+        writer.Write(options.TopP);
+        writer.Write(options.Seed);
+        writer.Write(options.StopTokens is not null);
+        WriteList(writer, options.StopTokens ?? [], writer.Write);
+    }
+
+    private static GenerationSettings ReadGeneration(BinaryReader reader)
+    {
+        string name = reader.ReadString();
+        var options = new GenerationOptions
+        {
+            MaxNewTokens = reader.ReadInt32(),
+            Temperature = reader.ReadDouble(),
+            TopK = reader.ReadInt32() is var topK and not 0 ? topK : null,
+            TopP = reader.ReadDouble(),
+            Seed = reader.ReadUInt64(),
+        };
+        bool ownStops = reader.ReadBoolean();
+        List<int> stops = ReadList(reader, r => r.ReadInt32());
+        return new GenerationSettings(name, options with { StopTokens = ownStops ? stops : null });
+    }
+
     private static void ReadEntry(object context, string name, Action<BinaryReader> read)
     {
         try
@@ -190,14 +223,23 @@ internal static class SmileModelFormat
             string outputName = reader.ReadString(), networkOutput = reader.ReadString(), pooling = reader.ReadString();
             int batchSize = reader.ReadInt32();
             List<TaskHead> heads = ReadList(reader, ReadHead);
+            string folder = reader.ReadString();
+            List<SavedFile> files = ReadList(reader, r => new SavedFile(r.ReadString(), r.ReadInt64(), r.ReadString()));
+            GenerationSettings? generation = version >= GenerationVersion ? ReadList(reader, ReadGeneration).SingleOrDefault() : null;
             return new Settings(
                 new ColumnSettings(
-                    "", inputs, outputName, networkOutput, pooling.Length == 0 ? null : Enum.Parse<TokenPooling>(pooling), heads),
+                    "",
+                    inputs,
+                    outputName,
+                    networkOutput,
+                    pooling.Length == 0 ? null : Enum.Parse<TokenPooling>(pooling),
+                    heads,
+                    generation),
                 batchSize,
-                reader.ReadString(),
-                ReadList(reader, r => new SavedFile(r.ReadString(), r.ReadInt64(), r.ReadString())));
+                folder,
+                files);
         }
-        catch (Exception e) when (e is IOException or FormatException or ArgumentException or OverflowException)
+        catch (Exception e) when (e is IOException or FormatException or ArgumentException or OverflowException or InvalidOperationException)
         {
             throw new SmileException($"The saved model is damaged: {SettingsEntry}: {e.Message}", e);
         }

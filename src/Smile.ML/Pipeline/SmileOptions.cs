@@ -1,5 +1,6 @@
 using Smile.ML.Fusion;
 using Smile.ML.Networks;
+using Smile.ML.Networks.Generation;
 
 namespace Smile.ML;
 
@@ -9,6 +10,9 @@ public class SmileOptions : SmileFusionOptions
 {
     /// <summary>The number of rows scored together where nothing else is asked for.</summary>
     internal const int DefaultBatchSize = 64;
+
+    /// <summary>The column of generated ids where no other is named.</summary>
+    internal const string DefaultGeneratedColumnName = "GeneratedIds";
 
     /// <summary>
     /// Gets or sets the column for the network's first input. For an image: a vector of <see cref="float"/>, dense or sparse, whose size is
@@ -28,8 +32,8 @@ public class SmileOptions : SmileFusionOptions
     public string OutputColumnName { get; set; } = "Embedding";
 
     /// <summary>
-    /// Gets or sets the network output to take; null for the network's first, the embedding or, of a classifier, <c>logits</c>. The
-    /// logits of a classifier add two more columns, named as ML.NET's own: <c>Score</c>, the classes' probabilities, and
+    /// Gets or sets the network output to take; null for the network's first that the inputs suffice for: the embedding or, of a classifier or
+    /// a language model, <c>logits</c>. The logits of a classifier add two more columns, named as ML.NET's own: <c>Score</c>, the classes' probabilities, and
     /// <c>PredictedLabel</c>, the likeliest class, with the classes' names from the model's configuration (<c>id2label</c>).
     /// </summary>
     public string? NetworkOutput { get; set; }
@@ -39,6 +43,18 @@ public class SmileOptions : SmileFusionOptions
     /// tokens' vectors one after the other.
     /// </summary>
     public TokenPooling? Pooling { get; set; }
+
+    /// <summary>
+    /// Gets or sets how a language model continues each row's tokens; null, the default, for no such column. The column
+    /// <see cref="GeneratedColumnName"/> then holds the new ids, a vector of <see cref="long"/> of unknown size: without the prompt, up to and
+    /// including the stop token, where one was reached. They are computed where this column is asked for. Rows are continued as
+    /// <c>SmileModel.Generate</c> continues each alone: a row's ids don't depend on the rows beside it, and with a
+    /// <see cref="GenerationOptions.Temperature"/> rows of equal tokens get equal ids.
+    /// </summary>
+    public GenerationOptions? Generation { get; set; }
+
+    /// <summary>Gets or sets the name of the column for <see cref="Generation"/>. <c>GeneratedIds</c> by default.</summary>
+    public string GeneratedColumnName { get; set; } = DefaultGeneratedColumnName;
 
     /// <summary>
     /// Gets the task heads. Each adds <c>TASK.Score</c>, the classes' probabilities, and <c>TASK.PredictedLabel</c>, the likeliest class.
@@ -81,9 +97,18 @@ public class SmileOptions : SmileFusionOptions
     internal ScoringSettings Scoring => new(BatchSize, Device, Threads, ModelFolder, WeightsInZip);
 
     /// <summary>Gathers what concerns columns.</summary>
-    /// <exception cref="SmileException">The heads' folder or a head can't be read, or a task has no head there.</exception>
+    /// <exception cref="SmileException">
+    /// The heads' folder or a head can't be read, a task has no head there, or an option of the generation is out of range.
+    /// </exception>
     internal ColumnSettings CreateColumnSettings()
-        => new(InputColumnName, new Dictionary<string, string>(Inputs), OutputColumnName, NetworkOutput, Pooling, LoadHeads());
+        => new(
+            InputColumnName,
+            new Dictionary<string, string>(Inputs),
+            OutputColumnName,
+            NetworkOutput,
+            Pooling,
+            LoadHeads(),
+            GenerationSettings.Of(GeneratedColumnName, Generation));
 
     private IReadOnlyList<TaskHead> LoadHeads()
     {

@@ -4,12 +4,14 @@ using Microsoft.ML.Runtime;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
+using Smile.ML.Networks.Generation;
 
 namespace Smile.ML;
 
 /// <summary>
 /// Scores rows with a fused model: adds the network's output as a vector of <see cref="float"/>, per task head <c>TASK.Score</c> and
-/// <c>TASK.PredictedLabel</c>, and for a network that is a classifier itself <c>Score</c> and <c>PredictedLabel</c>. What it makes of a row doesn't depend on the rows beside it. Safe for use from several threads.
+/// <c>TASK.PredictedLabel</c>, for a network that is a classifier itself <c>Score</c> and <c>PredictedLabel</c>, and for a language model the
+/// ids that it continues a row with. What it makes of a row doesn't depend on the rows beside it. Safe for use from several threads.
 /// </summary>
 /// <remarks>
 /// Rows are scored lazily, in blocks, and only for the columns that are asked for. Cancelling the <see cref="MLContext"/> ends scoring
@@ -140,6 +142,25 @@ public sealed class SmileTransformer : ITransformer, IDisposable
         Internals.CheckAlive(_host);
         string output = Columns.Output.Port.Name;
         return Model.Run(inputs, [output])[output];
+    }
+
+    /// <summary>Continues a batch of rows, each as if it were alone.</summary>
+    /// <param name="inputs">The network's inputs by name, batch first.</param>
+    /// <param name="rows">The rows of the batch.</param>
+    /// <returns>Each row's new ids.</returns>
+    internal long[][] Generate(IReadOnlyDictionary<string, HostTensor> inputs, int rows)
+    {
+        Internals.CheckAlive(_host);
+        List<long>[] ids = [.. Enumerable.Range(0, rows).Select(_ => new List<long>())];
+
+        // A row that is alone is a batch's first: its random numbers are every row's.
+        foreach (GeneratedToken token in Model.Continue(inputs, Columns.Generation!.Options, streams: new int[rows]))
+        {
+            Internals.CheckAlive(_host);
+            ids[token.Sequence].Add(token.Id);
+        }
+
+        return Array.ConvertAll(ids, row => row.ToArray());
     }
 
     private SmileRowMapper CreateMapper(DataViewSchema inputSchema)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Smile.ML.Checkpoints;
@@ -82,6 +83,10 @@ public abstract class PipelineTest : IDisposable
                 expected[row].Select(BitConverter.SingleToInt32Bits).ToArray(), found[row].Select(BitConverter.SingleToInt32Bits).ToArray(), $"Row {row}");
         }
     }
+
+    /// <summary>Cancels a context, as the host of an ML.NET application does.</summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "CancelExecution")]
+    private protected static extern void CancelExecution(MLContext context);
 
     private protected static float[][] Column(IDataView data, string name) => [.. data.GetColumn<float[]>(name)];
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Smile.ML.Networks;
+using Smile.ML.Networks.Generation;
 using Smile.ML.Tests.Testing;
 
 namespace Smile.ML.Tests.Pipeline;
@@ -65,16 +66,22 @@ public sealed class SmileGoldenTests : PipelineTest
         return Path.Combine(root.FullName, "test", "Smile.ML.Tests", "Pipeline", "Goldens", name);
     }
 
-    /// <summary>Saves a chain that uses all that the format holds: heads, a classifier, several inputs, pooling.</summary>
+    /// <summary>Saves a chain that uses all that the format holds: heads, a classifier, several inputs, pooling, generated ids.</summary>
     private void Save(string path)
     {
         string bert = Path.Combine(TinyTextModels.WritePool(Path.Combine(Folder, "bert"), "bert", """{"id2label":{"0":"no","1":"yes"}}""", classes: 2), "_pretrained_");
+        string t5 = Path.Combine(TinyTextModels.WritePool(Path.Combine(Folder, "t5"), "t5"), "_pretrained_");
         var inputs = new Dictionary<string, string> { ["attention_mask"] = nameof(Example.Mask), ["token_type_ids"] = nameof(Example.Types) };
         TaskHead head = TinyModels.Head("digits", 3, TinyModels.MlpOutputs);
         using TransformerChain<SmileTransformer> chain = Ml.Transforms
             .ApplySmileModel(Path.Combine(Mlp.Location, "_pretrained_"), inputColumnName: nameof(Example.Pixels), heads: [head], batchSize: 5)
             .Append(Ml.Transforms.ApplySmileModel(bert, "Text", nameof(Example.Ids), "last_hidden_state", inputs: inputs, pooling: TokenPooling.Mean))
             .Append(Ml.Transforms.ApplySmileModel(bert, "Logits", nameof(Example.Ids)))
+            .Append(Ml.Transforms.ApplySmileModel(
+                t5,
+                "Encoded",
+                nameof(Example.Ids),
+                generation: new GenerationOptions { MaxNewTokens = 6, Temperature = 2, TopK = 20, TopP = 0.9, Seed = 5, StopTokens = [1, 8] }))
             .Fit(Data());
         Ml.Model.Save(chain, Data().Schema, path);
     }
@@ -99,6 +106,15 @@ public sealed class SmileGoldenTests : PipelineTest
             foreach (float[] row in Column(scored, column))
             {
                 yield return string.Join(' ', row.Select(value => value.ToString("R", CultureInfo.InvariantCulture)));
+            }
+        }
+
+        // The first version has none.
+        if (scored.Schema.GetColumnOrNull("GeneratedIds") is not null)
+        {
+            foreach (long[] row in scored.GetColumn<long[]>("GeneratedIds"))
+            {
+                yield return string.Join(' ', row);
             }
         }
     }

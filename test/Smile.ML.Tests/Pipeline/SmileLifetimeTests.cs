@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Smile.ML.Fusion;
@@ -135,9 +134,6 @@ public sealed class SmileLifetimeTests : PipelineTest
         Directory.Move(Path.Combine(Folder, "clip", "expert0"), Path.Combine(folder, "expert1"));
         return folder;
     }
-
-    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "CancelExecution")]
-    private static extern void CancelExecution(MLContext context);
 
     private sealed class Input
     {

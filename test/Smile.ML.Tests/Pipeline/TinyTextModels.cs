@@ -20,14 +20,14 @@ internal static class TinyTextModels
 
     /// <summary>Writes a pool: a pretrained network and two experts.</summary>
     /// <param name="folder">Where.</param>
-    /// <param name="type">The <c>model_type</c>: <c>bert</c>, <c>roberta</c>, <c>mistral</c> or <c>t5</c>.</param>
+    /// <param name="type">The <c>model_type</c>: <c>bert</c>, <c>roberta</c>, <c>mistral</c>, <c>llama</c>, <c>qwen2</c> or <c>t5</c>.</param>
     /// <param name="changes">JSON members that are added to the config or replace its own.</param>
     /// <param name="classes">The classes of BERT and RoBERTa; 0 for no head.</param>
     public static string WritePool(string folder, string type, string changes = "{}", int classes = 0)
     {
         (JsonObject config, Dictionary<string, HostTensor> pretrained) = type switch
         {
-            "mistral" => (new TinyDecoder(type).Config, new TinyDecoder(type).Tensors),
+            "mistral" or "llama" or "qwen2" => (new TinyDecoder(type).Config, new TinyDecoder(type).Tensors),
             "t5" => (T5Config(), T5Weights()),
             _ => (BertConfig(type), BertWeights(type, classes)),
         };

@@ -10,8 +10,11 @@ namespace Smile.ML.Compute.Cpu;
 /// </summary>
 internal static unsafe class ExpertKernel
 {
-    /// <summary>Tokens of one task: enough rows to reuse a panel from the cache, few enough to share out.</summary>
+    /// <summary>Tokens of one task at most: enough rows to reuse a panel from the cache, few enough to share out.</summary>
     private const int BlockRows = 96;
+
+    // A multiple of every tile's height.
+    private const int TileRows = 24;
 
     private const int CountersOnStack = 256;
 
@@ -38,7 +41,10 @@ internal static unsafe class ExpertKernel
         }
     }
 
-    /// <summary>Sorts the tokens by their expert and cuts each expert's run into blocks; returns the number of blocks.</summary>
+    /// <summary>
+    /// Sorts the tokens by their expert and cuts each expert's run into blocks of about equal length; returns the number of blocks, longest
+    /// first: so the threads end at about the same time.
+    /// </summary>
     [SkipLocalsInit]
     private static int Group(CpuRoutingDecision decision, int choice, Groups groups)
     {
@@ -54,13 +60,19 @@ internal static unsafe class ExpertKernel
         int count = 0;
         for (int expert = 0; expert < next.Length; expert++)
         {
-            int end = start + next[expert];
+            int left = next[expert];
             next[expert] = start;
-            for (; start < end; start = Math.Min(end, start + BlockRows))
+            for (int pieces = (left + BlockRows - 1) / BlockRows; pieces > 0; pieces--)
             {
-                groups.Blocks[count++] = new Block(expert, start, Math.Min(BlockRows, end - start));
+                int tiles = (left + (pieces * TileRows) - 1) / (pieces * TileRows);
+                int length = Math.Min(left, tiles * TileRows);
+                groups.Blocks[count++] = new Block(expert, start, length);
+                start += length;
+                left -= length;
             }
         }
+
+        groups.Blocks.AsSpan(0, count).Sort(static (x, y) => y.Length.CompareTo(x.Length));
 
         for (int token = 0; token < decision.Tokens; token++)
         {
@@ -98,8 +110,7 @@ internal static unsafe class ExpertKernel
             }
             else if (expert.IsDense)
             {
-                using CpuTensor rows = Gather(block);
-                AddProduct(rows, expert.Up, expert.Bias, block);
+                AddProduct(input, groups.Tokens + block.Start, expert.Up, expert.Bias, block);
             }
             else
             {
@@ -107,11 +118,14 @@ internal static unsafe class ExpertKernel
                 ScaleGate(expert, block, factors);
                 if (expert.Down is { } down)
                 {
-                    using CpuTensor rows = Gather(block);
-                    Multiply(rows, new GemmOutput(down, factors.Pointer + expert.RouterScales.Length, factors.Columns));
+                    var output = new GemmOutput(down, factors.Pointer + expert.RouterScales.Length, factors.Columns)
+                    {
+                        SourceRows = groups.Tokens + block.Start,
+                    };
+                    Multiply(input, block, output);
                 }
 
-                AddProduct(factors, expert.Up, expert.Bias, block);
+                AddProduct(factors, null, expert.Up, expert.Bias, block);
             }
         }
 
@@ -135,17 +149,6 @@ internal static unsafe class ExpertKernel
             }
         }
 
-        private CpuTensor Gather(Block block)
-        {
-            CpuTensor rows = cache.Rent(block.Length, experts.Inputs);
-            for (int i = 0; i < block.Length; i++)
-            {
-                input.Row(groups.Tokens[block.Start + i]).CopyTo(rows.Row(i));
-            }
-
-            return rows;
-        }
-
         /// <summary>Fills the first columns of svh x from the gate's outputs.</summary>
         private void ScaleGate(CpuExpertWeights.Expert expert, Block block, CpuTensor factors)
         {
@@ -162,14 +165,17 @@ internal static unsafe class ExpertKernel
         }
 
         /// <summary>Adds rows times weights, plus the bias, to the rows of the block's tokens, each with the token's weight.</summary>
-        private void AddProduct(CpuTensor rows, PackedMatrix weights, CpuTensor? bias, Block block) => Multiply(
+        private void AddProduct(CpuTensor rows, int* sourceRows, PackedMatrix weights, CpuTensor? bias, Block block) => Multiply(
             rows,
+            block,
             new GemmOutput(weights, result.Pointer, result.Columns, bias is null ? null : bias.Pointer)
             {
+                SourceRows = sourceRows,
                 TargetRows = groups.Tokens + block.Start,
                 RowScales = groups.Weights + block.Start,
             });
 
-        private void Multiply(CpuTensor rows, GemmOutput output) => Gemm.Multiply(pool, rows.Rows, rows.Pointer, rows.Columns, [output]);
+        private void Multiply(CpuTensor rows, Block block, GemmOutput output)
+            => Gemm.Multiply(pool, block.Length, rows.Pointer, rows.Columns, [output]);
     }
 }

@@ -13,16 +13,17 @@ internal static unsafe class Gemm
     /// <summary>The inputs summed in registers before a partial result is written.</summary>
     public const int DepthBlock = 768;
 
-    // 240 rows x 768 inputs of A: three quarters of a 1 MiB second-level cache, and a multiple of every tile height.
-    private const int RowBlock = 240;
+    // 120 rows x 768 inputs of A: less than a 512 KiB second-level cache, and a multiple of every tile height.
+    private const int RowBlock = 120;
 
-    // Weights that stay in the second-level cache as a whole. Then a tile's rows go along all panels, so that C is met row by row.
+    // Weights that stay in the second-level cache as a whole. Then a few rows go along all panels, so that C is met row by row.
     private const int SmallWeights = 128 * 1024;
+    private const int FewRows = 24;
 
     // Below this many weights x (rows + 8), i.e. some ten microseconds, a fork-join costs more than it brings.
     private const long ParallelThreshold = 1_000_000;
 
-    private const int PiecesPerThread = 4;
+    private const int PiecesPerThread = 8;
 
     /// <summary>Gets the vector width in bits that suits this machine: 512, 256 or 128.</summary>
     public static int PreferredVectorBits { get; } =
@@ -135,7 +136,7 @@ internal static unsafe class Gemm
         private readonly int _rows;
         private readonly int _rowsPerBlock;
         private readonly int _panels;
-        private readonly int _panelsPerRun;
+        private readonly int _step;
         private readonly int _runs;
 
         public Blocks(int rows, float* a, nint stride, ReadOnlySpan<GemmOutput> outputs, int threads)
@@ -154,13 +155,12 @@ internal static unsafe class Gemm
             // Blocks of equal height, each a multiple of the tile's.
             int tileRows = TSimd.TileRows;
             int tiles = DivideUp(rows, tileRows);
-            int blocks = weights <= SmallWeights ? tiles : DivideUp(tiles, RowBlock / tileRows);
+            int blocks = DivideUp(tiles, (weights <= SmallWeights ? FewRows : RowBlock) / tileRows);
             _rowsPerBlock = DivideUp(tiles, blocks) * tileRows;
 
             WorthSharing = threads > 1 && weights * (rows + 8L) >= ParallelThreshold;
-            int runs = WorthSharing ? Math.Clamp(DivideUp(threads * PiecesPerThread, blocks), 1, Math.Max(1, _panels)) : 1;
-            _panelsPerRun = DivideUp(_panels, runs);
-            _runs = _panelsPerRun == 0 ? 0 : DivideUp(_panels, _panelsPerRun);
+            _step = rows == 1 ? GemmKernels<TSimd, TVector, WeightFormats.Float32>.PanelsPerRow(PackedMatrix.WidePanel) : 1;
+            _runs = Math.Min(DivideUp(_panels, _step), WorthSharing ? DivideUp(threads * PiecesPerThread, blocks) : 1);
             Count = checked(blocks * _runs);
         }
 
@@ -172,8 +172,9 @@ internal static unsafe class Gemm
         {
             int firstRow = index / _runs * _rowsPerBlock;
             int rows = Math.Min(_rowsPerBlock, _rows - firstRow);
-            int firstPanel = index % _runs * _panelsPerRun;
-            int endPanel = Math.Min(_panels, firstPanel + _panelsPerRun);
+            int run = index % _runs;
+            int firstPanel = RunStart(run);
+            int endPanel = RunStart(run + 1);
             int depth = _outputs[0].Weights.Depth;
             int start = 0;
             do
@@ -184,6 +185,8 @@ internal static unsafe class Gemm
             }
             while (start < depth);
         }
+
+        private int RunStart(int run) => (int)Math.Min(_panels, (long)DivideUp(_panels, _step) * run / _runs * _step);
 
         private void MultiplyBlock(int firstRow, int rows, int firstPanel, int endPanel, int start, int length)
         {
@@ -221,11 +224,12 @@ internal static unsafe class Gemm
                 int column = panel * width;
                 bool fullGroup = group > 1 && endPanel - panel >= group && weights.Columns - column >= group * width;
                 int panels = fullGroup ? group : 1;
+                nint sourceRow = output.SourceRows == null ? firstRow : 0;
                 nint targetRow = output.TargetRows == null ? firstRow : 0;
                 var tile = new GemmTile
                 {
                     Rows = rows,
-                    A = _a + firstRow * _stride + start,
+                    A = _a + sourceRow * _stride + start,
                     AStride = _stride,
                     B = weights.Panel(panel) + (nint)start * width * TFormat.Bytes,
                     BStride = width,
@@ -236,6 +240,7 @@ internal static unsafe class Gemm
                     Columns = Math.Min(panels * width, weights.Columns - column),
                     Bias = start == 0 && output.Bias != null ? output.Bias + column : null,
                     Accumulate = start > 0 || output.Accumulate,
+                    SourceRows = output.SourceRows == null ? null : output.SourceRows + firstRow,
                     TargetRows = output.TargetRows == null ? null : output.TargetRows + firstRow,
                     RowScales = output.RowScales == null ? null : output.RowScales + firstRow,
                 };

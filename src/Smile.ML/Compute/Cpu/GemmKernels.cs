@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Smile.ML.Compute.Cpu;
 
@@ -17,24 +18,15 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
     private const int MaxTileFloats = 12 * 32;
     private const int RowVectors = 8;
 
+    // Some sixty rows of a panel: several hundred cycles.
+    private const int FetchAhead = 8192;
+
     /// <summary>Gets the panels of a width that <see cref="MultiplyRow"/> takes at a time.</summary>
     public static int PanelsPerRow(int panelWidth) => RowVectors * TSimd.Lanes / panelWidth;
 
     /// <summary>Multiplies one row by <see cref="PanelsPerRow"/> neighbouring full panels, for one block of inputs.</summary>
     /// <param name="panels">The operands.</param>
-    [SkipLocalsInit]
-    public static void MultiplyRow(in GemmTile panels)
-    {
-        if (panels.RowScales == null)
-        {
-            Tile1x8(panels);
-            return;
-        }
-
-        float* sums = stackalloc float[RowVectors * TSimd.Lanes];
-        Tile1x8(panels.Into(sums, RowVectors * TSimd.Lanes));
-        Merge(panels, sums, RowVectors * TSimd.Lanes);
-    }
+    public static void MultiplyRow(in GemmTile panels) => Tile1x8(panels);
 
     /// <summary>Multiplies any number of rows by the columns of one panel, for one block of inputs.</summary>
     /// <param name="panel">The operands.</param>
@@ -47,90 +39,77 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
         float* sums = stackalloc float[MaxTileFloats];
         for (int column = 0; column < panel.Columns; column += width)
         {
+            int columns = Math.Min(width, panel.Columns - column);
             for (int row = 0; row < panel.Rows;)
             {
                 int left = panel.Rows - row;
-                int height = Math.Min(left, TileHeight(left, narrow));
-                int columns = Math.Min(width, panel.Columns - column);
-                GemmTile tile = panel.Slice(row, height, column, columns, TFormat.Bytes);
-                if (columns == width && tile.RowScales == null)
+                int height = TileHeight(left, narrow, panel.SourceRows != null);
+                if (columns == width)
                 {
-                    MultiplyTile(tile, narrow);
+                    int rows = left < height ? left : left - (left % height);
+                    MultiplyTiles(panel.Slice(row, rows, column, columns, TFormat.Bytes), height, narrow);
+                    row += rows;
                 }
                 else
                 {
-                    MultiplyTile(tile.Into(sums, width), narrow);
+                    GemmTile tile = panel.Slice(row, Math.Min(left, height), column, columns, TFormat.Bytes);
+                    MultiplyTiles(tile.Into(sums, width), height, narrow);
                     Merge(tile, sums, width);
+                    row += tile.Rows;
                 }
-
-                row += height;
             }
         }
     }
 
-    private static int TileHeight(int rows, bool narrow)
+    /// <summary>Gets the rows of the next tile. Scattered rows need a pointer each, which the registers have for eight.</summary>
+    private static int TileHeight(int rows, bool narrow, bool scattered)
     {
         if (TSimd.TileRows == 12)
         {
-            return rows >= 12 ? 12 : rows > 4 || narrow ? 8 : 4;
+            return rows >= 12 && !scattered ? 12 : rows > 4 || narrow ? 8 : 4;
         }
 
         return rows > 4 ? 6 : 4;
     }
 
-    private static void MultiplyTile(in GemmTile tile, bool narrow)
+    /// <summary>Multiplies rows of which there are a multiple of the tile's height, or fewer than one tile's.</summary>
+    private static void MultiplyTiles(in GemmTile tiles, int height, bool narrow)
     {
-        switch (tile.Rows)
+        switch (height)
         {
             case 12 when narrow:
-                Tile12x1(tile);
+                Tiles12x1(tiles);
                 break;
             case 12:
-                Tile12x2(tile);
+                Tiles12x2(tiles);
                 break;
             case var _ when narrow:
-                Tile8x1(tile);
+                Tiles8x1(tiles);
                 break;
-            case > 4 when TSimd.TileRows == 12:
-                Tile8x2(tile);
+            case 8:
+                Tiles8x2(tiles);
                 break;
-            case > 4:
-                Tile6x2(tile);
+            case 6:
+                Tiles6x2(tiles);
                 break;
             default:
-                Tile4x2(tile);
+                Tiles4x2(tiles);
                 break;
         }
     }
 
     /// <summary>
-    /// Brings the sums of a tile that ends within a vector to their place, as <see cref="Finish(in GemmTile, int, int, TVector)"/> would,
-    /// or those of scaled rows to theirs.
+    /// Brings the sums of a tile that ends within a vector to their place, as <see cref="Finish(in GemmTile, int, float*, int, TVector)"/> would.
     /// </summary>
     private static void Merge(in GemmTile tile, float* sums, int stride)
     {
         for (int row = 0; row < tile.Rows; row++, sums += stride)
         {
-            float* c = tile.Row(row);
+            float* c = tile.TargetRow(row);
             int column = 0;
             for (; column <= tile.Columns - TSimd.Lanes; column += TSimd.Lanes)
             {
-                TVector value = TSimd.Load(sums + column);
-                if (tile.Bias != null)
-                {
-                    value = TSimd.Add(value, TSimd.Load(tile.Bias + column));
-                }
-
-                if (tile.RowScales != null)
-                {
-                    value = TSimd.MultiplyAdd(TSimd.Broadcast(tile.RowScales[row]), value, TSimd.Load(c + column));
-                }
-                else if (tile.Accumulate)
-                {
-                    value = TSimd.Add(value, TSimd.Load(c + column));
-                }
-
-                TSimd.Store(value, c + column);
+                Finish(tile, row, c, column, TSimd.Load(sums + column));
             }
 
             for (; column < tile.Columns; column++)
@@ -158,458 +137,525 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Finish(in GemmTile tile, int row, TVector v0, TVector v1)
     {
-        Finish(tile, row, 0, v0);
-        Finish(tile, row, TSimd.Lanes, v1);
+        float* c = tile.TargetRow(row);
+        if (tile.Bias != null)
+        {
+            v0 = TSimd.Add(v0, TSimd.Load(tile.Bias));
+            v1 = TSimd.Add(v1, TSimd.Load(tile.Bias + TSimd.Lanes));
+        }
+
+        if (tile.RowScales != null)
+        {
+            TVector scale = TSimd.Broadcast(tile.RowScales[row]);
+            v0 = TSimd.MultiplyAdd(scale, v0, TSimd.Load(c));
+            v1 = TSimd.MultiplyAdd(scale, v1, TSimd.Load(c + TSimd.Lanes));
+        }
+        else if (tile.Accumulate)
+        {
+            v0 = TSimd.Add(v0, TSimd.Load(c));
+            v1 = TSimd.Add(v1, TSimd.Load(c + TSimd.Lanes));
+        }
+
+        TSimd.Store(v0, c);
+        TSimd.Store(v1, c + TSimd.Lanes);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Finish(in GemmTile tile, int row, TVector v0) => Finish(tile, row, 0, v0);
+    private static void Finish(in GemmTile tile, int row, TVector v0) => Finish(tile, row, tile.TargetRow(row), 0, v0);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Finish(in GemmTile tile, int row, int column, TVector value)
+    private static void Finish(in GemmTile tile, int row, float* c, int column, TVector value)
     {
-        float* c = tile.C + row * tile.CStride + column;
         if (tile.Bias != null)
         {
             value = TSimd.Add(value, TSimd.Load(tile.Bias + column));
         }
 
-        if (tile.Accumulate)
+        if (tile.RowScales != null)
         {
-            value = TSimd.Add(value, TSimd.Load(c));
+            value = TSimd.MultiplyAdd(TSimd.Broadcast(tile.RowScales[row]), value, TSimd.Load(c + column));
+        }
+        else if (tile.Accumulate)
+        {
+            value = TSimd.Add(value, TSimd.Load(c + column));
         }
 
-        TSimd.Store(value, c);
+        TSimd.Store(value, c + column);
     }
 
-    /// <summary>Exactly 12 rows by two vectors.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile12x2(in GemmTile tile)
+    /// <summary>
+    /// Asks for what the columns after these will be added to: rows scattered over a matrix that the caches near the core don't hold. They
+    /// arrive while this product is computed.
+    /// </summary>
+    private static void FetchTargets(in GemmTile tile, int row, int count)
     {
-        TVector r0v0 = default, r0v1 = default;
-        TVector r1v0 = default, r1v1 = default;
-        TVector r2v0 = default, r2v1 = default;
-        TVector r3v0 = default, r3v1 = default;
-        TVector r4v0 = default, r4v1 = default;
-        TVector r5v0 = default, r5v1 = default;
-        TVector r6v0 = default, r6v1 = default;
-        TVector r7v0 = default, r7v1 = default;
-        TVector r8v0 = default, r8v1 = default;
-        TVector r9v0 = default, r9v1 = default;
-        TVector r10v0 = default, r10v1 = default;
-        TVector r11v0 = default, r11v1 = default;
-        nint stride = tile.AStride;
-        nint stride2 = 2 * stride;
-        float* a0 = tile.A, a3 = a0 + 3 * stride, a6 = a3 + 3 * stride, a9 = a6 + 3 * stride;
-        byte* b = tile.B;
-        nint bStride = tile.BStride * TFormat.Bytes;
-        for (byte* end = b + tile.Depth * bStride; b < end; b += bStride)
+        if (!Sse.IsSupported || tile.RowScales == null)
         {
-            TVector b0 = LoadB(b);
-            TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
-            TVector x = TSimd.Broadcast(a0[0]);
-            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
-            r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
-            x = TSimd.Broadcast(a0[stride]);
-            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
-            r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
-            x = TSimd.Broadcast(a0[stride2]);
-            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
-            r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
-            x = TSimd.Broadcast(a3[0]);
-            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
-            r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
-            x = TSimd.Broadcast(a3[stride]);
-            r4v0 = TSimd.MultiplyAdd(x, b0, r4v0);
-            r4v1 = TSimd.MultiplyAdd(x, b1, r4v1);
-            x = TSimd.Broadcast(a3[stride2]);
-            r5v0 = TSimd.MultiplyAdd(x, b0, r5v0);
-            r5v1 = TSimd.MultiplyAdd(x, b1, r5v1);
-            x = TSimd.Broadcast(a6[0]);
-            r6v0 = TSimd.MultiplyAdd(x, b0, r6v0);
-            r6v1 = TSimd.MultiplyAdd(x, b1, r6v1);
-            x = TSimd.Broadcast(a6[stride]);
-            r7v0 = TSimd.MultiplyAdd(x, b0, r7v0);
-            r7v1 = TSimd.MultiplyAdd(x, b1, r7v1);
-            x = TSimd.Broadcast(a6[stride2]);
-            r8v0 = TSimd.MultiplyAdd(x, b0, r8v0);
-            r8v1 = TSimd.MultiplyAdd(x, b1, r8v1);
-            x = TSimd.Broadcast(a9[0]);
-            r9v0 = TSimd.MultiplyAdd(x, b0, r9v0);
-            r9v1 = TSimd.MultiplyAdd(x, b1, r9v1);
-            x = TSimd.Broadcast(a9[stride]);
-            r10v0 = TSimd.MultiplyAdd(x, b0, r10v0);
-            r10v1 = TSimd.MultiplyAdd(x, b1, r10v1);
-            x = TSimd.Broadcast(a9[stride2]);
-            r11v0 = TSimd.MultiplyAdd(x, b0, r11v0);
-            r11v1 = TSimd.MultiplyAdd(x, b1, r11v1);
-            a0++;
-            a3++;
-            a6++;
-            a9++;
+            return;
         }
 
-        Finish(tile, 0, r0v0, r0v1);
-        Finish(tile, 1, r1v0, r1v1);
-        Finish(tile, 2, r2v0, r2v1);
-        Finish(tile, 3, r3v0, r3v1);
-        Finish(tile, 4, r4v0, r4v1);
-        Finish(tile, 5, r5v0, r5v1);
-        Finish(tile, 6, r6v0, r6v1);
-        Finish(tile, 7, r7v0, r7v1);
-        Finish(tile, 8, r8v0, r8v1);
-        Finish(tile, 9, r9v0, r9v1);
-        Finish(tile, 10, r10v0, r10v1);
-        Finish(tile, 11, r11v0, r11v1);
-    }
-
-    /// <summary>Up to 8 rows by two vectors. Missing rows repeat the last one and are not stored.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile8x2(in GemmTile tile)
-    {
-        TVector r0v0 = default, r0v1 = default;
-        TVector r1v0 = default, r1v1 = default;
-        TVector r2v0 = default, r2v1 = default;
-        TVector r3v0 = default, r3v1 = default;
-        TVector r4v0 = default, r4v1 = default;
-        TVector r5v0 = default, r5v1 = default;
-        TVector r6v0 = default, r6v1 = default;
-        TVector r7v0 = default, r7v1 = default;
-        nint stride = tile.AStride;
-        int last = tile.Rows - 1;
-        float* a0 = tile.A;
-        float* a1 = a0 + Math.Min(1, last) * stride, a2 = a0 + Math.Min(2, last) * stride;
-        float* a3 = a0 + Math.Min(3, last) * stride, a4 = a0 + Math.Min(4, last) * stride;
-        float* a5 = a0 + Math.Min(5, last) * stride, a6 = a0 + Math.Min(6, last) * stride;
-        float* a7 = a0 + Math.Min(7, last) * stride;
-        byte* b = tile.B;
-        nint bStride = tile.BStride * TFormat.Bytes;
-        nint depth = tile.Depth;
-        for (nint k = 0; k < depth; k++, b += bStride)
+        for (int end = Math.Min(row + count, tile.Rows); row < end; row++)
         {
-            TVector b0 = LoadB(b);
-            TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
-            TVector x = TSimd.Broadcast(a0[k]);
-            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
-            r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
-            x = TSimd.Broadcast(a1[k]);
-            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
-            r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
-            x = TSimd.Broadcast(a2[k]);
-            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
-            r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
-            x = TSimd.Broadcast(a3[k]);
-            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
-            r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
-            x = TSimd.Broadcast(a4[k]);
-            r4v0 = TSimd.MultiplyAdd(x, b0, r4v0);
-            r4v1 = TSimd.MultiplyAdd(x, b1, r4v1);
-            x = TSimd.Broadcast(a5[k]);
-            r5v0 = TSimd.MultiplyAdd(x, b0, r5v0);
-            r5v1 = TSimd.MultiplyAdd(x, b1, r5v1);
-            x = TSimd.Broadcast(a6[k]);
-            r6v0 = TSimd.MultiplyAdd(x, b0, r6v0);
-            r6v1 = TSimd.MultiplyAdd(x, b1, r6v1);
-            x = TSimd.Broadcast(a7[k]);
-            r7v0 = TSimd.MultiplyAdd(x, b0, r7v0);
-            r7v1 = TSimd.MultiplyAdd(x, b1, r7v1);
-        }
-
-        Finish(tile, 0, r0v0, r0v1);
-        if (last >= 1)
-        {
-            Finish(tile, 1, r1v0, r1v1);
-        }
-
-        if (last >= 2)
-        {
-            Finish(tile, 2, r2v0, r2v1);
-        }
-
-        if (last >= 3)
-        {
-            Finish(tile, 3, r3v0, r3v1);
-        }
-
-        if (last >= 4)
-        {
-            Finish(tile, 4, r4v0, r4v1);
-        }
-
-        if (last >= 5)
-        {
-            Finish(tile, 5, r5v0, r5v1);
-        }
-
-        if (last >= 6)
-        {
-            Finish(tile, 6, r6v0, r6v1);
-        }
-
-        if (last >= 7)
-        {
-            Finish(tile, 7, r7v0, r7v1);
+            float* c = tile.TargetRow(row);
+            Sse.Prefetch0(c + tile.Columns);
+            Sse.Prefetch0(c + (2 * tile.Columns) - 1);
         }
     }
 
-    /// <summary>Up to 6 rows by two vectors. Missing rows repeat the last one and are not stored.</summary>
+    /// <summary>Rows in twelves by two vectors.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile6x2(in GemmTile tile)
+    private static void Tiles12x2(in GemmTile tile)
     {
-        TVector r0v0 = default, r0v1 = default;
-        TVector r1v0 = default, r1v1 = default;
-        TVector r2v0 = default, r2v1 = default;
-        TVector r3v0 = default, r3v1 = default;
-        TVector r4v0 = default, r4v1 = default;
-        TVector r5v0 = default, r5v1 = default;
-        nint stride = tile.AStride;
-        int last = tile.Rows - 1;
-        float* a0 = tile.A;
-        float* a1 = a0 + Math.Min(1, last) * stride, a2 = a0 + Math.Min(2, last) * stride;
-        float* a3 = a0 + Math.Min(3, last) * stride, a4 = a0 + Math.Min(4, last) * stride;
-        float* a5 = a0 + Math.Min(5, last) * stride;
-        byte* b = tile.B;
-        nint bStride = tile.BStride * TFormat.Bytes;
-        nint depth = tile.Depth;
-        for (nint k = 0; k < depth; k++, b += bStride)
+        for (int row = 0; row < tile.Rows; row += 12)
         {
-            TVector b0 = LoadB(b);
-            TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
-            TVector x = TSimd.Broadcast(a0[k]);
-            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
-            r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
-            x = TSimd.Broadcast(a1[k]);
-            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
-            r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
-            x = TSimd.Broadcast(a2[k]);
-            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
-            r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
-            x = TSimd.Broadcast(a3[k]);
-            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
-            r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
-            x = TSimd.Broadcast(a4[k]);
-            r4v0 = TSimd.MultiplyAdd(x, b0, r4v0);
-            r4v1 = TSimd.MultiplyAdd(x, b1, r4v1);
-            x = TSimd.Broadcast(a5[k]);
-            r5v0 = TSimd.MultiplyAdd(x, b0, r5v0);
-            r5v1 = TSimd.MultiplyAdd(x, b1, r5v1);
-        }
+            FetchTargets(tile, row, 12);
+            TVector r0v0 = default, r0v1 = default;
+            TVector r1v0 = default, r1v1 = default;
+            TVector r2v0 = default, r2v1 = default;
+            TVector r3v0 = default, r3v1 = default;
+            TVector r4v0 = default, r4v1 = default;
+            TVector r5v0 = default, r5v1 = default;
+            TVector r6v0 = default, r6v1 = default;
+            TVector r7v0 = default, r7v1 = default;
+            TVector r8v0 = default, r8v1 = default;
+            TVector r9v0 = default, r9v1 = default;
+            TVector r10v0 = default, r10v1 = default;
+            TVector r11v0 = default, r11v1 = default;
+            nint stride = tile.AStride;
+            nint stride2 = 2 * stride;
+            float* a0 = tile.A + row * stride, a3 = a0 + 3 * stride, a6 = a3 + 3 * stride, a9 = a6 + 3 * stride;
+            byte* b = tile.B;
+            nint bStride = tile.BStride * TFormat.Bytes;
+            for (byte* end = b + tile.Depth * bStride; b < end; b += bStride)
+            {
+                FetchB(b);
+                TVector b0 = LoadB(b);
+                TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
+                TVector x = TSimd.Broadcast(a0[0]);
+                r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
+                r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
+                x = TSimd.Broadcast(a0[stride]);
+                r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
+                r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
+                x = TSimd.Broadcast(a0[stride2]);
+                r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
+                r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
+                x = TSimd.Broadcast(a3[0]);
+                r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
+                r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
+                x = TSimd.Broadcast(a3[stride]);
+                r4v0 = TSimd.MultiplyAdd(x, b0, r4v0);
+                r4v1 = TSimd.MultiplyAdd(x, b1, r4v1);
+                x = TSimd.Broadcast(a3[stride2]);
+                r5v0 = TSimd.MultiplyAdd(x, b0, r5v0);
+                r5v1 = TSimd.MultiplyAdd(x, b1, r5v1);
+                x = TSimd.Broadcast(a6[0]);
+                r6v0 = TSimd.MultiplyAdd(x, b0, r6v0);
+                r6v1 = TSimd.MultiplyAdd(x, b1, r6v1);
+                x = TSimd.Broadcast(a6[stride]);
+                r7v0 = TSimd.MultiplyAdd(x, b0, r7v0);
+                r7v1 = TSimd.MultiplyAdd(x, b1, r7v1);
+                x = TSimd.Broadcast(a6[stride2]);
+                r8v0 = TSimd.MultiplyAdd(x, b0, r8v0);
+                r8v1 = TSimd.MultiplyAdd(x, b1, r8v1);
+                x = TSimd.Broadcast(a9[0]);
+                r9v0 = TSimd.MultiplyAdd(x, b0, r9v0);
+                r9v1 = TSimd.MultiplyAdd(x, b1, r9v1);
+                x = TSimd.Broadcast(a9[stride]);
+                r10v0 = TSimd.MultiplyAdd(x, b0, r10v0);
+                r10v1 = TSimd.MultiplyAdd(x, b1, r10v1);
+                x = TSimd.Broadcast(a9[stride2]);
+                r11v0 = TSimd.MultiplyAdd(x, b0, r11v0);
+                r11v1 = TSimd.MultiplyAdd(x, b1, r11v1);
+                a0++;
+                a3++;
+                a6++;
+                a9++;
+            }
 
-        Finish(tile, 0, r0v0, r0v1);
-        if (last >= 1)
-        {
-            Finish(tile, 1, r1v0, r1v1);
-        }
-
-        if (last >= 2)
-        {
-            Finish(tile, 2, r2v0, r2v1);
-        }
-
-        if (last >= 3)
-        {
-            Finish(tile, 3, r3v0, r3v1);
-        }
-
-        if (last >= 4)
-        {
-            Finish(tile, 4, r4v0, r4v1);
-        }
-
-        if (last >= 5)
-        {
-            Finish(tile, 5, r5v0, r5v1);
+            Finish(tile, row, r0v0, r0v1);
+            Finish(tile, row + 1, r1v0, r1v1);
+            Finish(tile, row + 2, r2v0, r2v1);
+            Finish(tile, row + 3, r3v0, r3v1);
+            Finish(tile, row + 4, r4v0, r4v1);
+            Finish(tile, row + 5, r5v0, r5v1);
+            Finish(tile, row + 6, r6v0, r6v1);
+            Finish(tile, row + 7, r7v0, r7v1);
+            Finish(tile, row + 8, r8v0, r8v1);
+            Finish(tile, row + 9, r9v0, r9v1);
+            Finish(tile, row + 10, r10v0, r10v1);
+            Finish(tile, row + 11, r11v0, r11v1);
         }
     }
 
-    /// <summary>Up to 4 rows by two vectors. Missing rows repeat the last one and are not stored.</summary>
+    /// <summary>Rows in eights by two vectors. Missing rows repeat the last one and are not stored.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile4x2(in GemmTile tile)
+    private static void Tiles8x2(in GemmTile tile)
     {
-        TVector r0v0 = default, r0v1 = default;
-        TVector r1v0 = default, r1v1 = default;
-        TVector r2v0 = default, r2v1 = default;
-        TVector r3v0 = default, r3v1 = default;
-        nint stride = tile.AStride;
-        int last = tile.Rows - 1;
-        float* a0 = tile.A;
-        float* a1 = a0 + Math.Min(1, last) * stride, a2 = a0 + Math.Min(2, last) * stride;
-        float* a3 = a0 + Math.Min(3, last) * stride;
-        byte* b = tile.B;
-        nint bStride = tile.BStride * TFormat.Bytes;
-        nint depth = tile.Depth;
-        for (nint k = 0; k < depth; k++, b += bStride)
+        for (int row = 0; row < tile.Rows; row += 8)
         {
-            TVector b0 = LoadB(b);
-            TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
-            TVector x = TSimd.Broadcast(a0[k]);
-            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
-            r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
-            x = TSimd.Broadcast(a1[k]);
-            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
-            r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
-            x = TSimd.Broadcast(a2[k]);
-            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
-            r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
-            x = TSimd.Broadcast(a3[k]);
-            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
-            r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
-        }
+            FetchTargets(tile, row, 8);
+            TVector r0v0 = default, r0v1 = default;
+            TVector r1v0 = default, r1v1 = default;
+            TVector r2v0 = default, r2v1 = default;
+            TVector r3v0 = default, r3v1 = default;
+            TVector r4v0 = default, r4v1 = default;
+            TVector r5v0 = default, r5v1 = default;
+            TVector r6v0 = default, r6v1 = default;
+            TVector r7v0 = default, r7v1 = default;
+            int last = Math.Min(8, tile.Rows - row) - 1;
+            float* a0 = tile.SourceRow(row);
+            float* a1 = tile.SourceRow(row + Math.Min(1, last)), a2 = tile.SourceRow(row + Math.Min(2, last));
+            float* a3 = tile.SourceRow(row + Math.Min(3, last)), a4 = tile.SourceRow(row + Math.Min(4, last));
+            float* a5 = tile.SourceRow(row + Math.Min(5, last)), a6 = tile.SourceRow(row + Math.Min(6, last));
+            float* a7 = tile.SourceRow(row + Math.Min(7, last));
+            byte* b = tile.B;
+            nint bStride = tile.BStride * TFormat.Bytes;
+            nint depth = tile.Depth;
+            for (nint k = 0; k < depth; k++, b += bStride)
+            {
+                FetchB(b);
+                TVector b0 = LoadB(b);
+                TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
+                TVector x = TSimd.Broadcast(a0[k]);
+                r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
+                r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
+                x = TSimd.Broadcast(a1[k]);
+                r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
+                r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
+                x = TSimd.Broadcast(a2[k]);
+                r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
+                r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
+                x = TSimd.Broadcast(a3[k]);
+                r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
+                r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
+                x = TSimd.Broadcast(a4[k]);
+                r4v0 = TSimd.MultiplyAdd(x, b0, r4v0);
+                r4v1 = TSimd.MultiplyAdd(x, b1, r4v1);
+                x = TSimd.Broadcast(a5[k]);
+                r5v0 = TSimd.MultiplyAdd(x, b0, r5v0);
+                r5v1 = TSimd.MultiplyAdd(x, b1, r5v1);
+                x = TSimd.Broadcast(a6[k]);
+                r6v0 = TSimd.MultiplyAdd(x, b0, r6v0);
+                r6v1 = TSimd.MultiplyAdd(x, b1, r6v1);
+                x = TSimd.Broadcast(a7[k]);
+                r7v0 = TSimd.MultiplyAdd(x, b0, r7v0);
+                r7v1 = TSimd.MultiplyAdd(x, b1, r7v1);
+            }
 
-        Finish(tile, 0, r0v0, r0v1);
-        if (last >= 1)
-        {
-            Finish(tile, 1, r1v0, r1v1);
-        }
+            Finish(tile, row, r0v0, r0v1);
+            if (last >= 1)
+            {
+                Finish(tile, row + 1, r1v0, r1v1);
+            }
 
-        if (last >= 2)
-        {
-            Finish(tile, 2, r2v0, r2v1);
-        }
+            if (last >= 2)
+            {
+                Finish(tile, row + 2, r2v0, r2v1);
+            }
 
-        if (last >= 3)
-        {
-            Finish(tile, 3, r3v0, r3v1);
+            if (last >= 3)
+            {
+                Finish(tile, row + 3, r3v0, r3v1);
+            }
+
+            if (last >= 4)
+            {
+                Finish(tile, row + 4, r4v0, r4v1);
+            }
+
+            if (last >= 5)
+            {
+                Finish(tile, row + 5, r5v0, r5v1);
+            }
+
+            if (last >= 6)
+            {
+                Finish(tile, row + 6, r6v0, r6v1);
+            }
+
+            if (last >= 7)
+            {
+                Finish(tile, row + 7, r7v0, r7v1);
+            }
         }
     }
 
-    /// <summary>Exactly 12 rows by one vector.</summary>
+    /// <summary>Rows in sixes by two vectors. Missing rows repeat the last one and are not stored.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile12x1(in GemmTile tile)
+    private static void Tiles6x2(in GemmTile tile)
     {
-        TVector r0v0 = default;
-        TVector r1v0 = default;
-        TVector r2v0 = default;
-        TVector r3v0 = default;
-        TVector r4v0 = default;
-        TVector r5v0 = default;
-        TVector r6v0 = default;
-        TVector r7v0 = default;
-        TVector r8v0 = default;
-        TVector r9v0 = default;
-        TVector r10v0 = default;
-        TVector r11v0 = default;
-        nint stride = tile.AStride;
-        nint stride2 = 2 * stride;
-        float* a0 = tile.A, a3 = a0 + 3 * stride, a6 = a3 + 3 * stride, a9 = a6 + 3 * stride;
-        byte* b = tile.B;
-        nint bStride = tile.BStride * TFormat.Bytes;
-        for (byte* end = b + tile.Depth * bStride; b < end; b += bStride)
+        for (int row = 0; row < tile.Rows; row += 6)
         {
-            TVector b0 = LoadB(b);
-            TVector x = TSimd.Broadcast(a0[0]);
-            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
-            x = TSimd.Broadcast(a0[stride]);
-            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
-            x = TSimd.Broadcast(a0[stride2]);
-            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
-            x = TSimd.Broadcast(a3[0]);
-            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
-            x = TSimd.Broadcast(a3[stride]);
-            r4v0 = TSimd.MultiplyAdd(x, b0, r4v0);
-            x = TSimd.Broadcast(a3[stride2]);
-            r5v0 = TSimd.MultiplyAdd(x, b0, r5v0);
-            x = TSimd.Broadcast(a6[0]);
-            r6v0 = TSimd.MultiplyAdd(x, b0, r6v0);
-            x = TSimd.Broadcast(a6[stride]);
-            r7v0 = TSimd.MultiplyAdd(x, b0, r7v0);
-            x = TSimd.Broadcast(a6[stride2]);
-            r8v0 = TSimd.MultiplyAdd(x, b0, r8v0);
-            x = TSimd.Broadcast(a9[0]);
-            r9v0 = TSimd.MultiplyAdd(x, b0, r9v0);
-            x = TSimd.Broadcast(a9[stride]);
-            r10v0 = TSimd.MultiplyAdd(x, b0, r10v0);
-            x = TSimd.Broadcast(a9[stride2]);
-            r11v0 = TSimd.MultiplyAdd(x, b0, r11v0);
-            a0++;
-            a3++;
-            a6++;
-            a9++;
-        }
+            FetchTargets(tile, row, 6);
+            TVector r0v0 = default, r0v1 = default;
+            TVector r1v0 = default, r1v1 = default;
+            TVector r2v0 = default, r2v1 = default;
+            TVector r3v0 = default, r3v1 = default;
+            TVector r4v0 = default, r4v1 = default;
+            TVector r5v0 = default, r5v1 = default;
+            int last = Math.Min(6, tile.Rows - row) - 1;
+            float* a0 = tile.SourceRow(row);
+            float* a1 = tile.SourceRow(row + Math.Min(1, last)), a2 = tile.SourceRow(row + Math.Min(2, last));
+            float* a3 = tile.SourceRow(row + Math.Min(3, last)), a4 = tile.SourceRow(row + Math.Min(4, last));
+            float* a5 = tile.SourceRow(row + Math.Min(5, last));
+            byte* b = tile.B;
+            nint bStride = tile.BStride * TFormat.Bytes;
+            nint depth = tile.Depth;
+            for (nint k = 0; k < depth; k++, b += bStride)
+            {
+                FetchB(b);
+                TVector b0 = LoadB(b);
+                TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
+                TVector x = TSimd.Broadcast(a0[k]);
+                r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
+                r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
+                x = TSimd.Broadcast(a1[k]);
+                r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
+                r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
+                x = TSimd.Broadcast(a2[k]);
+                r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
+                r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
+                x = TSimd.Broadcast(a3[k]);
+                r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
+                r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
+                x = TSimd.Broadcast(a4[k]);
+                r4v0 = TSimd.MultiplyAdd(x, b0, r4v0);
+                r4v1 = TSimd.MultiplyAdd(x, b1, r4v1);
+                x = TSimd.Broadcast(a5[k]);
+                r5v0 = TSimd.MultiplyAdd(x, b0, r5v0);
+                r5v1 = TSimd.MultiplyAdd(x, b1, r5v1);
+            }
 
-        Finish(tile, 0, r0v0);
-        Finish(tile, 1, r1v0);
-        Finish(tile, 2, r2v0);
-        Finish(tile, 3, r3v0);
-        Finish(tile, 4, r4v0);
-        Finish(tile, 5, r5v0);
-        Finish(tile, 6, r6v0);
-        Finish(tile, 7, r7v0);
-        Finish(tile, 8, r8v0);
-        Finish(tile, 9, r9v0);
-        Finish(tile, 10, r10v0);
-        Finish(tile, 11, r11v0);
+            Finish(tile, row, r0v0, r0v1);
+            if (last >= 1)
+            {
+                Finish(tile, row + 1, r1v0, r1v1);
+            }
+
+            if (last >= 2)
+            {
+                Finish(tile, row + 2, r2v0, r2v1);
+            }
+
+            if (last >= 3)
+            {
+                Finish(tile, row + 3, r3v0, r3v1);
+            }
+
+            if (last >= 4)
+            {
+                Finish(tile, row + 4, r4v0, r4v1);
+            }
+
+            if (last >= 5)
+            {
+                Finish(tile, row + 5, r5v0, r5v1);
+            }
+        }
     }
 
-    /// <summary>Up to 8 rows by one vector. Missing rows repeat the last one and are not stored.</summary>
+    /// <summary>Rows in fours by two vectors. Missing rows repeat the last one and are not stored.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile8x1(in GemmTile tile)
+    private static void Tiles4x2(in GemmTile tile)
     {
-        TVector r0v0 = default;
-        TVector r1v0 = default;
-        TVector r2v0 = default;
-        TVector r3v0 = default;
-        TVector r4v0 = default;
-        TVector r5v0 = default;
-        TVector r6v0 = default;
-        TVector r7v0 = default;
-        nint stride = tile.AStride;
-        int last = tile.Rows - 1;
-        float* a0 = tile.A;
-        float* a1 = a0 + Math.Min(1, last) * stride, a2 = a0 + Math.Min(2, last) * stride;
-        float* a3 = a0 + Math.Min(3, last) * stride, a4 = a0 + Math.Min(4, last) * stride;
-        float* a5 = a0 + Math.Min(5, last) * stride, a6 = a0 + Math.Min(6, last) * stride;
-        float* a7 = a0 + Math.Min(7, last) * stride;
-        byte* b = tile.B;
-        nint bStride = tile.BStride * TFormat.Bytes;
-        nint depth = tile.Depth;
-        for (nint k = 0; k < depth; k++, b += bStride)
+        for (int row = 0; row < tile.Rows; row += 4)
         {
-            TVector b0 = LoadB(b);
-            r0v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[k]), b0, r0v0);
-            r1v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a1[k]), b0, r1v0);
-            r2v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a2[k]), b0, r2v0);
-            r3v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a3[k]), b0, r3v0);
-            r4v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a4[k]), b0, r4v0);
-            r5v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a5[k]), b0, r5v0);
-            r6v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a6[k]), b0, r6v0);
-            r7v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a7[k]), b0, r7v0);
-        }
+            FetchTargets(tile, row, 4);
+            TVector r0v0 = default, r0v1 = default;
+            TVector r1v0 = default, r1v1 = default;
+            TVector r2v0 = default, r2v1 = default;
+            TVector r3v0 = default, r3v1 = default;
+            int last = Math.Min(4, tile.Rows - row) - 1;
+            float* a0 = tile.SourceRow(row);
+            float* a1 = tile.SourceRow(row + Math.Min(1, last)), a2 = tile.SourceRow(row + Math.Min(2, last));
+            float* a3 = tile.SourceRow(row + Math.Min(3, last));
+            byte* b = tile.B;
+            nint bStride = tile.BStride * TFormat.Bytes;
+            nint depth = tile.Depth;
+            for (nint k = 0; k < depth; k++, b += bStride)
+            {
+                FetchB(b);
+                TVector b0 = LoadB(b);
+                TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
+                TVector x = TSimd.Broadcast(a0[k]);
+                r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
+                r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
+                x = TSimd.Broadcast(a1[k]);
+                r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
+                r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
+                x = TSimd.Broadcast(a2[k]);
+                r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
+                r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
+                x = TSimd.Broadcast(a3[k]);
+                r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
+                r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
+            }
 
-        Finish(tile, 0, r0v0);
-        if (last >= 1)
-        {
-            Finish(tile, 1, r1v0);
-        }
+            Finish(tile, row, r0v0, r0v1);
+            if (last >= 1)
+            {
+                Finish(tile, row + 1, r1v0, r1v1);
+            }
 
-        if (last >= 2)
-        {
-            Finish(tile, 2, r2v0);
-        }
+            if (last >= 2)
+            {
+                Finish(tile, row + 2, r2v0, r2v1);
+            }
 
-        if (last >= 3)
-        {
-            Finish(tile, 3, r3v0);
+            if (last >= 3)
+            {
+                Finish(tile, row + 3, r3v0, r3v1);
+            }
         }
+    }
 
-        if (last >= 4)
+    /// <summary>Rows in twelves by one vector.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tiles12x1(in GemmTile tile)
+    {
+        for (int row = 0; row < tile.Rows; row += 12)
         {
-            Finish(tile, 4, r4v0);
+            FetchTargets(tile, row, 12);
+            TVector r0v0 = default;
+            TVector r1v0 = default;
+            TVector r2v0 = default;
+            TVector r3v0 = default;
+            TVector r4v0 = default;
+            TVector r5v0 = default;
+            TVector r6v0 = default;
+            TVector r7v0 = default;
+            TVector r8v0 = default;
+            TVector r9v0 = default;
+            TVector r10v0 = default;
+            TVector r11v0 = default;
+            nint stride = tile.AStride;
+            nint stride2 = 2 * stride;
+            float* a0 = tile.A + row * stride, a3 = a0 + 3 * stride, a6 = a3 + 3 * stride, a9 = a6 + 3 * stride;
+            byte* b = tile.B;
+            nint bStride = tile.BStride * TFormat.Bytes;
+            for (byte* end = b + tile.Depth * bStride; b < end; b += bStride)
+            {
+                FetchB(b);
+                TVector b0 = LoadB(b);
+                TVector x = TSimd.Broadcast(a0[0]);
+                r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
+                x = TSimd.Broadcast(a0[stride]);
+                r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
+                x = TSimd.Broadcast(a0[stride2]);
+                r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
+                x = TSimd.Broadcast(a3[0]);
+                r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
+                x = TSimd.Broadcast(a3[stride]);
+                r4v0 = TSimd.MultiplyAdd(x, b0, r4v0);
+                x = TSimd.Broadcast(a3[stride2]);
+                r5v0 = TSimd.MultiplyAdd(x, b0, r5v0);
+                x = TSimd.Broadcast(a6[0]);
+                r6v0 = TSimd.MultiplyAdd(x, b0, r6v0);
+                x = TSimd.Broadcast(a6[stride]);
+                r7v0 = TSimd.MultiplyAdd(x, b0, r7v0);
+                x = TSimd.Broadcast(a6[stride2]);
+                r8v0 = TSimd.MultiplyAdd(x, b0, r8v0);
+                x = TSimd.Broadcast(a9[0]);
+                r9v0 = TSimd.MultiplyAdd(x, b0, r9v0);
+                x = TSimd.Broadcast(a9[stride]);
+                r10v0 = TSimd.MultiplyAdd(x, b0, r10v0);
+                x = TSimd.Broadcast(a9[stride2]);
+                r11v0 = TSimd.MultiplyAdd(x, b0, r11v0);
+                a0++;
+                a3++;
+                a6++;
+                a9++;
+            }
+
+            Finish(tile, row, r0v0);
+            Finish(tile, row + 1, r1v0);
+            Finish(tile, row + 2, r2v0);
+            Finish(tile, row + 3, r3v0);
+            Finish(tile, row + 4, r4v0);
+            Finish(tile, row + 5, r5v0);
+            Finish(tile, row + 6, r6v0);
+            Finish(tile, row + 7, r7v0);
+            Finish(tile, row + 8, r8v0);
+            Finish(tile, row + 9, r9v0);
+            Finish(tile, row + 10, r10v0);
+            Finish(tile, row + 11, r11v0);
         }
+    }
 
-        if (last >= 5)
+    /// <summary>Rows in eights by one vector. Missing rows repeat the last one and are not stored.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Tiles8x1(in GemmTile tile)
+    {
+        for (int row = 0; row < tile.Rows; row += 8)
         {
-            Finish(tile, 5, r5v0);
-        }
+            FetchTargets(tile, row, 8);
+            TVector r0v0 = default;
+            TVector r1v0 = default;
+            TVector r2v0 = default;
+            TVector r3v0 = default;
+            TVector r4v0 = default;
+            TVector r5v0 = default;
+            TVector r6v0 = default;
+            TVector r7v0 = default;
+            int last = Math.Min(8, tile.Rows - row) - 1;
+            float* a0 = tile.SourceRow(row);
+            float* a1 = tile.SourceRow(row + Math.Min(1, last)), a2 = tile.SourceRow(row + Math.Min(2, last));
+            float* a3 = tile.SourceRow(row + Math.Min(3, last)), a4 = tile.SourceRow(row + Math.Min(4, last));
+            float* a5 = tile.SourceRow(row + Math.Min(5, last)), a6 = tile.SourceRow(row + Math.Min(6, last));
+            float* a7 = tile.SourceRow(row + Math.Min(7, last));
+            byte* b = tile.B;
+            nint bStride = tile.BStride * TFormat.Bytes;
+            nint depth = tile.Depth;
+            for (nint k = 0; k < depth; k++, b += bStride)
+            {
+                FetchB(b);
+                TVector b0 = LoadB(b);
+                r0v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[k]), b0, r0v0);
+                r1v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a1[k]), b0, r1v0);
+                r2v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a2[k]), b0, r2v0);
+                r3v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a3[k]), b0, r3v0);
+                r4v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a4[k]), b0, r4v0);
+                r5v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a5[k]), b0, r5v0);
+                r6v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a6[k]), b0, r6v0);
+                r7v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a7[k]), b0, r7v0);
+            }
 
-        if (last >= 6)
-        {
-            Finish(tile, 6, r6v0);
-        }
+            Finish(tile, row, r0v0);
+            if (last >= 1)
+            {
+                Finish(tile, row + 1, r1v0);
+            }
 
-        if (last >= 7)
-        {
-            Finish(tile, 7, r7v0);
+            if (last >= 2)
+            {
+                Finish(tile, row + 2, r2v0);
+            }
+
+            if (last >= 3)
+            {
+                Finish(tile, row + 3, r3v0);
+            }
+
+            if (last >= 4)
+            {
+                Finish(tile, row + 4, r4v0);
+            }
+
+            if (last >= 5)
+            {
+                Finish(tile, row + 5, r5v0);
+            }
+
+            if (last >= 6)
+            {
+                Finish(tile, row + 6, r6v0);
+            }
+
+            if (last >= 7)
+            {
+                Finish(tile, row + 7, r7v0);
+            }
         }
     }
 
@@ -625,7 +671,7 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
         TVector v5 = default;
         TVector v6 = default;
         TVector v7 = default;
-        float* a = tile.A;
+        float* a = tile.SourceRow(0);
         byte* b0 = RowVector(tile, 0);
         byte* b1 = RowVector(tile, 1);
         byte* b2 = RowVector(tile, 2);
@@ -656,14 +702,15 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
             b7 += bStride;
         }
 
-        Finish(tile, 0, 0 * TSimd.Lanes, v0);
-        Finish(tile, 0, 1 * TSimd.Lanes, v1);
-        Finish(tile, 0, 2 * TSimd.Lanes, v2);
-        Finish(tile, 0, 3 * TSimd.Lanes, v3);
-        Finish(tile, 0, 4 * TSimd.Lanes, v4);
-        Finish(tile, 0, 5 * TSimd.Lanes, v5);
-        Finish(tile, 0, 6 * TSimd.Lanes, v6);
-        Finish(tile, 0, 7 * TSimd.Lanes, v7);
+        float* c = tile.TargetRow(0);
+        Finish(tile, 0, c, 0 * TSimd.Lanes, v0);
+        Finish(tile, 0, c, 1 * TSimd.Lanes, v1);
+        Finish(tile, 0, c, 2 * TSimd.Lanes, v2);
+        Finish(tile, 0, c, 3 * TSimd.Lanes, v3);
+        Finish(tile, 0, c, 4 * TSimd.Lanes, v4);
+        Finish(tile, 0, c, 5 * TSimd.Lanes, v5);
+        Finish(tile, 0, c, 6 * TSimd.Lanes, v6);
+        Finish(tile, 0, c, 7 * TSimd.Lanes, v7);
     }
 
     /// <summary>Gets the start of a vector of columns that are counted through several panels.</summary>
@@ -671,6 +718,23 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
     {
         nint panel = Math.DivRem(vector * TSimd.Lanes, (int)tile.BStride, out int column);
         return tile.B + (panel * tile.PanelStride + column) * TFormat.Bytes;
+    }
+
+    /// <summary>
+    /// Asks for the elements of B some rows further on. With few rows of A, B comes from memory faster than the processor guesses where
+    /// the next panel's half will be read.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void FetchB(byte* source)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch1(source + FetchAhead);
+            if (2 * TSimd.Lanes * TFormat.Bytes > NativeBuffer.Alignment)
+            {
+                Sse.Prefetch1(source + FetchAhead + NativeBuffer.Alignment);
+            }
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -33,9 +33,12 @@ internal readonly unsafe struct GemmOutput
     /// <summary>Gets a value indicating whether the product is added to what C holds.</summary>
     public bool Accumulate { get; init; }
 
-    /// <summary>Gets the row of C that each row of A goes to, none twice; or null where that is its own number.</summary>
+    /// <summary>Gets the row of A that each row of the product comes from, or null where that is its own number.</summary>
+    public int* SourceRows { get; init; }
+
+    /// <summary>Gets the row of C that each row of the product goes to, none twice; or null where that is its own number.</summary>
     public int* TargetRows { get; init; }
 
-    /// <summary>Gets a factor for each row of A: C += factor * (A B + bias); or null. <see cref="Accumulate"/> then means nothing.</summary>
+    /// <summary>Gets a factor for each row of the product: C += factor * (A B + bias); or null. <see cref="Accumulate"/> then means nothing.</summary>
     public float* RowScales { get; init; }
 }

@@ -42,14 +42,20 @@ internal readonly unsafe struct GemmTile
     /// <summary>Gets a value indicating whether to add to what C holds.</summary>
     public required bool Accumulate { get; init; }
 
+    /// <summary>Gets the row of A that each row of the product comes from, or null where that is its own number.</summary>
+    public int* SourceRows { get; init; }
+
     /// <summary>Gets the row of C that each row of the product goes to, or null where that is its own number.</summary>
     public int* TargetRows { get; init; }
 
     /// <summary>Gets a factor for each row, with which it is added to what C holds; or null.</summary>
     public float* RowScales { get; init; }
 
+    /// <summary>Gets the start of what a row of the product comes from.</summary>
+    public float* SourceRow(int row) => A + (SourceRows == null ? row : SourceRows[row]) * AStride;
+
     /// <summary>Gets the start of what a row of the product goes to.</summary>
-    public float* Row(int row) => C + (TargetRows == null ? row : TargetRows[row]) * CStride;
+    public float* TargetRow(int row) => C + (TargetRows == null ? row : TargetRows[row]) * CStride;
 
     /// <summary>Gets the part of these operands that makes a part of C.</summary>
     /// <param name="row">The first row.</param>
@@ -62,10 +68,11 @@ internal readonly unsafe struct GemmTile
     {
         Rows = rows,
         Columns = columns,
-        A = A + row * AStride,
+        A = A + (SourceRows == null ? row : 0) * AStride,
         B = B + column * elementBytes,
         C = C + (TargetRows == null ? row : 0) * CStride + column,
         Bias = Bias == null ? null : Bias + column,
+        SourceRows = SourceRows == null ? null : SourceRows + row,
         TargetRows = TargetRows == null ? null : TargetRows + row,
         RowScales = RowScales == null ? null : RowScales + row,
     };

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Smile.ML.Compute.Cpu;
 
@@ -9,7 +10,9 @@ namespace Smile.ML.Compute.Cpu;
 /// </summary>
 internal sealed unsafe class PackedMatrix : IDisposable
 {
-    private const int WidePanel = 32;
+    /// <summary>The columns of a panel where there are more than 16.</summary>
+    public const int WidePanel = 32;
+
     private const int NarrowPanel = 16;
 
     private readonly NativeBuffer _buffer;
@@ -80,7 +83,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     {
         var packed = new PackedMatrix(depth, columns, WeightFormat.Float32);
         var work = new ColumnPacking(packed, b, stride);
-        pool.For(packed.PanelCount, ref work);
+        pool.For((packed.PanelCount + ColumnPacking.PanelsPerPiece - 1) / ColumnPacking.PanelsPerPiece, ref work);
         return packed;
     }
 
@@ -188,18 +191,40 @@ internal sealed unsafe class PackedMatrix : IDisposable
         }
     }
 
+    /// <summary>Packs a few neighbouring panels per piece, so that rows of B are read in runs that reach over several cache lines.</summary>
     private readonly struct ColumnPacking(PackedMatrix packed, float* b, nint stride) : IParallelWork
     {
+        public const int PanelsPerPiece = 8;
+
         public void Execute(int index)
         {
+            int firstPanel = index * PanelsPerPiece;
+            int endPanel = Math.Min(packed.PanelCount, firstPanel + PanelsPerPiece);
+            for (int k = 0; k < packed.Depth; k++)
+            {
+                for (int panel = firstPanel; panel < endPanel; panel++)
+                {
+                    CopyRow(panel, k);
+                }
+            }
+        }
+
+        private void CopyRow(int panel, int k)
+        {
             int width = packed.PanelWidth;
-            int columns = Math.Min(width, packed.Columns - index * width);
-            float* source = b + (nint)index * width;
-            var destination = (float*)packed.Panel(index);
-            for (int k = 0; k < packed.Depth; k++, source += stride, destination += width)
+            int columns = Math.Min(width, packed.Columns - panel * width);
+            float* source = b + k * stride + (nint)panel * width;
+            float* destination = (float*)packed.Panel(panel) + (nint)k * width;
+            if (columns < width)
             {
                 new ReadOnlySpan<float>(source, columns).CopyTo(new Span<float>(destination, columns));
                 new Span<float>(destination + columns, width - columns).Clear();
+                return;
+            }
+
+            for (int column = 0; column < width; column += VectorMath.Lanes)
+            {
+                Vector512.Load(source + column).Store(destination + column);
             }
         }
     }

@@ -25,7 +25,7 @@ internal sealed class T5(int hiddenSize, T5Encoder encoder, T5Decoder decoder, i
 
     public override IReadOnlyList<NetworkPort> Outputs { get; } =
     [
-        new NetworkPort("logits", TensorType.F32, [-1, decoder.Vocabulary]),
+        new NetworkPort("logits", TensorType.F32, [-1, decoder.Vocabulary]) { NeededInput = DecoderIds },
         new NetworkPort("encoder_last_hidden_state", TensorType.F32, [-1, hiddenSize]),
     ];
 

@@ -9,13 +9,15 @@ internal sealed class TokenGenerator : IDisposable
     private readonly TokenSampler _sampler;
     private readonly int[] _tokens;
     private readonly bool[] _ended;
+    private readonly IReadOnlyList<int> _streams;
     private int _position;
 
     /// <summary>Takes over a session.</summary>
     /// <param name="session">The session; disposed with the generator.</param>
     /// <param name="options">How to choose tokens; validated.</param>
     /// <param name="endTokens">The stop tokens where the options name none.</param>
-    public TokenGenerator(GenerationSession session, GenerationOptions options, IEnumerable<int> endTokens)
+    /// <param name="streams">Which random numbers each sequence draws; those of its index where null.</param>
+    public TokenGenerator(GenerationSession session, GenerationOptions options, IEnumerable<int> endTokens, IReadOnlyList<int>? streams = null)
     {
         _session = session;
         _options = options;
@@ -23,6 +25,7 @@ internal sealed class TokenGenerator : IDisposable
         _sampler = new TokenSampler(options);
         _tokens = new int[session.Batch];
         _ended = new bool[session.Batch];
+        _streams = streams ?? [.. Enumerable.Range(0, session.Batch)];
     }
 
     /// <summary>Gets a value indicating whether every sequence has ended.</summary>
@@ -51,7 +54,7 @@ internal sealed class TokenGenerator : IDisposable
         {
             if (!_ended[sequence])
             {
-                int token = _sampler.Choose(_session.Logits(sequence), sequence, _position);
+                int token = _sampler.Choose(_session.Logits(sequence), _streams[sequence], _position);
                 _tokens[sequence] = token;
                 _ended[sequence] = _stopTokens.Contains(token) || _position + 1 == _options.MaxNewTokens;
                 added.Add(new GeneratedToken(sequence, _position, token, _ended[sequence]));

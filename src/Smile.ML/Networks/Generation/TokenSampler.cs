@@ -5,7 +5,7 @@ internal sealed class TokenSampler(GenerationOptions options)
 {
     /// <summary>Chooses a token.</summary>
     /// <param name="logits">One per token of the vocabulary. A NaN is never chosen.</param>
-    /// <param name="sequence">Index of the sequence in the batch.</param>
+    /// <param name="sequence">Which random numbers to draw: each sequence of a batch has its own.</param>
     /// <param name="position">Index among the sequence's new tokens.</param>
     /// <exception cref="SmileException">No logit is a finite number.</exception>
     public int Choose(ReadOnlySpan<float> logits, int sequence, int position)

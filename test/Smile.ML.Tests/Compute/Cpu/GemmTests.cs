@@ -193,7 +193,7 @@ public sealed unsafe class GemmTests
     public void ScaledRowsAreAddedToTheirTargets()
     {
         using var pool = new WorkerPool(2);
-        foreach ((int rows, int columns, int depth) in ((int, int, int)[])[(1, 300, 40), (7, 16, 20), (23, 75, 800)])
+        foreach ((int rows, int columns, int depth) in ((int, int, int)[])[(1, 300, 40), (7, 16, 20), (23, 75, 800), (61, 128, 32)])
         {
             using Matrix a = RandomMatrix.Uniform(rows, depth, 1);
             using Matrix weight = RandomMatrix.Uniform(columns, depth, 2);
@@ -226,6 +226,36 @@ public sealed unsafe class GemmTests
                 }
 
                 AssertSameBits(first ??= result, result);
+            }
+        }
+    }
+
+    [TestMethod]
+    public void RowsMayComeFromAnywhere()
+    {
+        using var pool = new WorkerPool(2);
+        foreach ((int rows, int columns, int depth) in ((int, int, int)[])[(1, 300, 40), (7, 16, 20), (61, 75, 800), (26, 130, 32)])
+        {
+            using Matrix scattered = RandomMatrix.Uniform(3 * rows, depth, 1);
+            using Matrix weight = RandomMatrix.Uniform(columns, depth, 2);
+            using PackedMatrix packed = Pack(weight, pool);
+            int[] sources = [.. Enumerable.Range(0, rows).Select(i => (3 * rows) - 1 - (3 * i))];
+            using var gathered = new Matrix(rows, depth);
+            for (int i = 0; i < rows; i++)
+            {
+                scattered.Row(sources[i]).CopyTo(gathered.Row(i));
+            }
+
+            using Matrix expected = Matrix.Multiply(gathered.View, packed, pool);
+            using var actual = new Matrix(rows, columns);
+            foreach (int bits in VectorBits)
+            {
+                fixed (int* sourceRows = sources)
+                {
+                    Gemm.Multiply(pool, rows, scattered.Pointer, depth, [new GemmOutput(packed, actual.Pointer, columns) { SourceRows = sourceRows }], bits);
+                }
+
+                AssertSameBits(expected, actual);
             }
         }
     }
