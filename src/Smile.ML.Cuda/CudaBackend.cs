@@ -433,8 +433,9 @@ internal sealed unsafe class CudaBackend : Backend
 
         // Factors in two parts, and the sums of multiply-adds, take the registers that wide tiles need.
         bool hasWide = _options.Precision is MatrixPrecision.Tf32 or MatrixPrecision.Float16 or MatrixPrecision.BFloat16;
-        return hasWide && wide >= _device.Multiprocessors ? TileShape.Wide
-            : 2 * middle >= _device.Multiprocessors ? TileShape.Middle
+        int multiprocessors = _options.Multiprocessors ?? _device.Multiprocessors;
+        return hasWide && wide >= multiprocessors ? TileShape.Wide
+            : 2 * middle >= multiprocessors ? TileShape.Middle
             : TileShape.Narrow;
     }
 

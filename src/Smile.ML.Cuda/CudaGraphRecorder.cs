@@ -3,7 +3,8 @@ using Smile.ML.Cuda.Interop;
 namespace Smile.ML.Cuda;
 
 /// <summary>
-/// Turns sequences of operations that come again and again into graphs. A sequence ends where somebody waits for it. The second time that
+/// Turns sequences of operations that come again and again into graphs. A sequence ends where somebody waits for it, or much is copied
+/// from the host. The second time that
 /// the same one has run, it is captured; when later one begins like a captured one its operations are held back, and at the end the
 /// graph is launched in their place. As soon as one differs, in whatever argument or address, those held back are queued one by one: a
 /// graph never stands for anything but the very same calls. Not for several threads at once.
@@ -18,9 +19,8 @@ namespace Smile.ML.Cuda;
 /// <param name="issue">Queues one operation with what it copies from the host.</param>
 internal sealed class CudaGraphRecorder(CudaDevice device, CudaStream stream, CublasLt? cublasLt, CudaGraphRecorder.Issuing issue) : IDisposable
 {
-    /// <summary>The most bytes from the host in one sequence.</summary>
-    public const int MaxContent = 1 << 20;
-
+    // Bytes from the host in one sequence.
+    private const int MaxContent = 1 << 20;
     private const int MaxWords = 1 << 17;
     private const int MaxGraphs = 32;
     private const int MaxSeen = 256;
@@ -58,6 +58,13 @@ internal sealed class CudaGraphRecorder(CudaDevice device, CudaStream stream, Cu
     /// <summary>Takes the next operation.</summary>
     public void Add(ReadOnlySpan<ulong> operation, ReadOnlySpan<byte> content)
     {
+        if (content.Length > MaxContent)
+        {
+            Submit();
+            issue(operation, content);
+            return;
+        }
+
         if (!_tooLong && (_length + operation.Length > MaxWords || _contentLength + content.Length > MaxContent))
         {
             IssueHeldBack();

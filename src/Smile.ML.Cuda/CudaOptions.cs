@@ -26,4 +26,7 @@ public sealed record CudaOptions
     /// for tests.
     /// </summary>
     internal bool CheckMemory { get; init; }
+
+    /// <summary>Gets the number of multiprocessors that tiles are chosen for; null for those of the device: for tests, which are small.</summary>
+    internal int? Multiprocessors { get; init; }
 }

@@ -44,7 +44,7 @@ static int Operations(CudaDevice device, IEnumerable<MatrixPrecision> precisions
     int failed = 0, passed = 0;
     foreach (MatrixPrecision precision in precisions)
     {
-        using var backend = new CudaBackend(device, new CudaOptions { Precision = precision, CheckMemory = true });
+        using var backend = new CudaBackend(device, new CudaOptions { Precision = precision, CheckMemory = true, Multiprocessors = 4 });
         foreach (OperationCase operation in operations.Where(operation => operation.UsesPrecision || precision == MatrixPrecision.Full))
         {
             try

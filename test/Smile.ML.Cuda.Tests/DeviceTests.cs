@@ -22,7 +22,7 @@ public sealed class DeviceTests
 
         foreach (MatrixPrecision precision in Enum.GetValues<MatrixPrecision>())
         {
-            using var backend = new CudaBackend(device, new CudaOptions { Precision = precision, CheckMemory = true });
+            using var backend = new CudaBackend(device, new CudaOptions { Precision = precision, CheckMemory = true, Multiprocessors = 4 });
             foreach (OperationCase operation in OperationCase.All)
             {
                 operation.Run(backend, precision);
