@@ -32,7 +32,7 @@ public sealed class PtxTests
     }
 
     [TestMethod]
-    [DataRow("cp.async.cg.shared.global \t[%rd", "cp.async.cg.shared.global \t[%r", "cp.async")]
+    [DataRow("cp.async.cg.shared.global [%rd", "cp.async.cg.shared.global [%r", "cp.async")]
     [DataRow(", 16, %r", ", 8, %r", "doesn't take")]
     [DataRow("m16n8k16.row.col.f32.bf16.bf16.f32 {", "m16n8k8.row.col.f32.bf16.bf16.f32 {", "not among")]
     [DataRow("cp.async.wait_group \t1;", "cp.async.wait_group \t%r1;", "wait_group doesn't take")]

@@ -152,7 +152,7 @@ internal sealed partial class PtxFile
     private static partial Regex Operand();
 
     [GeneratedRegex(
-        @"^(?:\.version (?<version>\d\.\d)|\.target sm_(?<target>\d+)|\.address_size 64|\.maxntid \d+|"
+        @"^(?:\.version (?<version>\d\.\d)|\.target sm_(?<target>\d+)|\.address_size 64|\.maxntid \d+|\.pragma ""nounroll"";|"
         + @"\.reg (?<class>\.\w+)\s+(?<prefix>%[a-z]+)<(?<count>\d+)>;|"
         + @"(?:\.extern )?\.shared \.align \d+ \.b8 (?<variable>\w+)\[(?<bytes>\d*)\];|"
         + @"\.param (?:\.u64 \.ptr \.align \d+|\.[fsu]\d+|\.align \d+ \.b8) (?<parameter>\w+)(?:\[\d+\])?,?)$")]

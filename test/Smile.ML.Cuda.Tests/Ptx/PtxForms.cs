@@ -58,9 +58,12 @@ internal static partial class PtxForms
         (@"cvt\.rna\.tf32\.f32", "rR", 70, 80),
         (@"cvt\.rn\.(bf16x2|f16x2)\.f32", "rRR", 70, 80),
         (@"cvta(\.to)?\.(global|shared)\.u64", "dd", 20, 20),
-        (@"cvta\.param\.u64", "do", 77, 70),
+        (@"cvta\.param\.u64", "do|dd", 77, 70),
         (@"ld(\.global|\.shared|\.param)?\.[bsu]8", "ha|ra", 10, 20),
-        (@"ld(\.global|\.shared|\.param)?\.[bsu]32", "ra", 10, 20),
+
+        // A register may be wider than what is loaded: the sign, or zeros, fill it.
+        (@"ld(\.global|\.shared|\.param)?\.[su]32", "ra|da", 10, 20),
+        (@"ld(\.global|\.shared|\.param)?\.b32", "ra", 10, 20),
         (@"ld(\.global|\.shared|\.param)?\.[bsu]64", "da", 10, 20),
         (@"ld(\.global|\.shared|\.param)?\.v2\.b32", "{rr}a", 10, 20),
         (@"ld(\.global|\.shared|\.param)?\.v4\.b32", "{rrrr}a", 10, 20),
