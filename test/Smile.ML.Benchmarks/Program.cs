@@ -3,5 +3,5 @@ using Smile.ML.Benchmarks;
 
 return await new RootCommand("Measurements too large for the tests.")
 {
-    ComputeBenchmark.Create(), DenormalsBenchmark.Create(), OutOfCoreBenchmark.Create(), ThroughputBenchmark.Create(),
+    ComputeBenchmark.Create(), DotNetBenchmarks.Create(), DenormalsBenchmark.Create(), OutOfCoreBenchmark.Create(), ThroughputBenchmark.Create(), TowerBenchmark.Create(),
 }.Parse(args).InvokeAsync();

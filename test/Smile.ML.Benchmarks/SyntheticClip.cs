@@ -29,28 +29,41 @@ internal static class SyntheticClip
 
     /// <summary>Writes the plain network below a folder, where it is not there yet.</summary>
     /// <returns>Its folder.</returns>
-    public static string WritePlain(string folder)
+    public static string WritePlain(string folder) => Write(Path.Combine(folder, "clip-b32"), fineTuning: 0);
+
+    /// <summary>Writes the plain network and models fine-tuned from it below a folder, where they are not there yet.</summary>
+    /// <returns>The plain network's folder and the others'.</returns>
+    public static (string Pretrained, string[] Experts) WriteFineTuned(string folder, int experts)
+        => (WritePlain(folder), [.. Enumerable.Range(1, experts).Select(e => Write(Path.Combine(folder, $"clip-b32-tuned{e}"), e))]);
+
+    private static string Write(string folder, int fineTuning)
     {
-        string plain = Path.Combine(folder, "clip-b32");
-        if (Directory.Exists(plain))
+        if (Directory.Exists(folder))
         {
-            return plain;
+            return folder;
         }
 
         var random = new Random(1);
         (string Name, long[] Shape)[] tensors = [.. Tensors()];
-        using CheckpointWriter writer = CheckpointWriter.Create(plain, tensors.Select(tensor => new TensorInfo(tensor.Name, TensorType.F32, tensor.Shape)));
-        foreach ((string name, long[] shape) in tensors)
+        using CheckpointWriter writer = CheckpointWriter.Create(folder, tensors.Select(tensor => new TensorInfo(tensor.Name, TensorType.F32, tensor.Shape)));
+        for (int i = 0; i < tensors.Length; i++)
         {
             // Gains and shifts near those of a network that was just initialised.
+            (string name, long[] shape) = tensors[i];
             bool gain = shape.Length == 1 && name.EndsWith(".weight", StringComparison.Ordinal);
             bool shift = name.EndsWith(".bias", StringComparison.Ordinal);
-            writer.WriteTensor(name, TensorType.F32, shape, Values(random, shape, gain || shift ? 0.01f : 0.04f, gain ? 1 : 0));
+            float[] values = Values(random, shape, gain || shift ? 0.01f : 0.04f, gain ? 1 : 0);
+            if (fineTuning > 0 && shape.Length == 2)
+            {
+                SyntheticValues.AddFineTuning(values, (int)shape[1], Rank, productScale: 1e-3f, noiseScale: 2e-4f, seed: (i * 131) + fineTuning);
+            }
+
+            writer.WriteTensor(name, TensorType.F32, shape, values);
         }
 
-        writer.SetConfig(ModelConfig.Parse(Config, plain));
+        writer.SetConfig(ModelConfig.Parse(Config, folder));
         writer.Commit();
-        return plain;
+        return folder;
     }
 
     /// <summary>Writes the routed network below a folder, where it is not there yet.</summary>

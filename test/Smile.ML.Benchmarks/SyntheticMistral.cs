@@ -1,4 +1,3 @@
-using System.Numerics;
 using Smile.ML.Checkpoints;
 
 namespace Smile.ML.Benchmarks;
@@ -96,46 +95,13 @@ internal sealed class SyntheticMistral(int layers, int vocabulary, int deltaRank
             return values;
         }
 
-        float[] left = new float[rows * deltaRank], right = new float[deltaRank * columns];
-        AddNoise(new Random((tensor * 131) + (expert * 7) + 1), 1, left);
-        AddNoise(new Random((tensor * 131) + (expert * 7) + 2), DeltaScale, right);
         Parallel.For(0, rows, row =>
+            SyntheticValues.AddNoise(new Random(unchecked((tensor * 40503) + row)), WeightScale, values.AsSpan(row * columns, columns)));
+        if (expert > 0)
         {
-            Span<float> target = values.AsSpan(row * columns, columns);
-            AddNoise(new Random(unchecked((tensor * 40503) + row)), WeightScale, target);
-            if (expert == 0)
-            {
-                return;
-            }
+            SyntheticValues.AddFineTuning(values, columns, deltaRank, DeltaScale, NoiseScale, seed: (tensor * 131) + expert);
+        }
 
-            for (int k = 0; k < deltaRank; k++)
-            {
-                AddScaled(left[(row * deltaRank) + k] / (k + 1), right.AsSpan(k * columns, columns), target);
-            }
-
-            AddNoise(new Random(unchecked((((expert * 8191) + tensor) * 40503) + row)), NoiseScale, target);
-        });
         return values;
-    }
-
-    /// <summary>Adds the sum of four uniform values, scaled to a standard deviation: near enough to normal here, and quick.</summary>
-    private static void AddNoise(Random random, float deviation, Span<float> values)
-    {
-        float scale = deviation * MathF.Sqrt(3f / 4) / (1 << 15);
-        foreach (ref float value in values)
-        {
-            long bits = random.NextInt64();
-            int sum = (int)(bits & 0xFFFF) + (int)((bits >> 16) & 0xFFFF) + (int)((bits >> 32) & 0xFFFF) + (int)((bits >> 47) & 0xFFFF);
-            value += scale * (sum - (2 << 16));
-        }
-    }
-
-    private static void AddScaled(float factor, ReadOnlySpan<float> source, Span<float> target)
-    {
-        var factors = new Vector<float>(factor);
-        for (int i = 0; i < source.Length; i += Vector<float>.Count)
-        {
-            (new Vector<float>(target[i..]) + (factors * new Vector<float>(source[i..]))).CopyTo(target[i..]);
-        }
     }
 }

@@ -61,6 +61,7 @@ public sealed class SmileFusion
         using var threads = new WorkerPool(_options.Threads ?? Environment.ProcessorCount);
         using CheckpointWriter writer = CheckpointWriter.Create(outputFolder, LargestOutput(pool, manifest), overwrite);
         var output = new FusedTensorWriter(writer, _options.Precision);
+        using var writing = new BackgroundWriting(aside: _options.MaxMemory is null);
         var upscaled = new List<string>();
         var kept = new Dictionary<string, string>();
         foreach (LinearLayerInfo layer in manifest.LinearLayers)
@@ -70,18 +71,20 @@ public sealed class SmileFusion
             {
                 kept[layer.Name] = "kept by pattern";
             }
-            else if (FuseLayer(pool, layer, threads, output, cancellation) is { } reason)
+            else if (FuseLayer(pool, layer, threads, output, cancellation) is { } write)
             {
-                kept[layer.Name] = reason;
+                writing.Add(write);
+                upscaled.Add(layer.Name);
             }
             else
             {
-                upscaled.Add(layer.Name);
+                kept[layer.Name] = "all deltas zero";
             }
 
             progress?.Report(new FusionProgress(upscaled.Count + kept.Count, manifest.LinearLayers.Count, layer.Name));
         }
 
+        writing.Complete();
         WriteShared(pool, manifest, kept.ContainsKey, output, cancellation);
         writer.SetConfig(FusedConfig(pool, manifest));
         cancellation.ThrowIfCancellationRequested();
@@ -98,27 +101,29 @@ public sealed class SmileFusion
         };
     }
 
-    /// <summary>Upscales one layer, or returns why it stays plain.</summary>
-    private string? FuseLayer(ModelPool pool, LinearLayerInfo layer, WorkerPool threads, FusedTensorWriter output, CancellationToken cancellation)
+    /// <summary>Upscales one layer and returns what writes it; null for a layer that stays plain, since no expert changed it.</summary>
+    private Action? FuseLayer(ModelPool pool, LinearLayerInfo layer, WorkerPool threads, FusedTensorWriter output, CancellationToken cancellation)
     {
         float[]?[] biases = [.. pool.Experts.Select(expert => expert.ReadBiasDelta(pool.Pretrained, layer))];
         LayerFactors?[] factors = Factorize(pool, layer, threads, cancellation);
-        try
+        bool weightsChanged = factors.Any(expert => expert is not null);
+        bool biasesChanged = biases.Any(bias => bias is not null && bias.AsSpan().ContainsAnyExcept(0f));
+        if (!weightsChanged && (FollowsFusionBench || !biasesChanged))
         {
-            bool weightsChanged = factors.Any(expert => expert is not null);
-            bool biasesChanged = biases.Any(bias => bias is not null && bias.AsSpan().ContainsAnyExcept(0f));
-            if (!weightsChanged && (FollowsFusionBench || !biasesChanged))
-            {
-                return "all deltas zero";
-            }
-
-            Write(pool, layer, factors, biases, weightsChanged, output);
             return null;
         }
-        finally
+
+        return () =>
         {
-            Array.ForEach(factors, expert => expert?.Dispose());
-        }
+            try
+            {
+                Write(pool, layer, factors, biases, weightsChanged, output);
+            }
+            finally
+            {
+                Array.ForEach(factors, expert => expert?.Dispose());
+            }
+        };
     }
 
     /// <summary>Takes every expert's delta apart; null for an expert that left the weight alone.</summary>

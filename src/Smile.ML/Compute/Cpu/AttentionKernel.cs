@@ -162,12 +162,16 @@ internal readonly unsafe struct AttentionKernel(
             maximum = MathF.Max(maximum, highest[lane]);
         }
 
+        for (int j = 0; j < count; j += VectorMath.Lanes)
+        {
+            (Vector512.Load(scores + j) - Vector512.Create(maximum)).Store(scores + j);
+        }
+
+        ElementKernels.Apply<ElementKernels.Exponential>(scores, count);
         Vector512<float> sum = default;
         for (int j = 0; j < count; j += VectorMath.Lanes)
         {
-            Vector512<float> e = VectorMath.Exp(Vector512.Load(scores + j) - Vector512.Create(maximum));
-            e.Store(scores + j);
-            sum += e;
+            sum += Vector512.Load(scores + j);
         }
 
         return VectorMath.Sum(sum);

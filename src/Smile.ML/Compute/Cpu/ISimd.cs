@@ -34,4 +34,37 @@ internal unsafe interface ISimd<TVector>
 
     /// <summary>Computes left * right + addend with one rounding.</summary>
     static abstract TVector MultiplyAdd(TVector left, TVector right, TVector addend);
+
+    /// <summary>Subtracts two vectors.</summary>
+    static abstract TVector Subtract(TVector left, TVector right);
+
+    /// <summary>Multiplies two vectors.</summary>
+    static abstract TVector Multiply(TVector left, TVector right);
+
+    /// <summary>Divides two vectors.</summary>
+    static abstract TVector Divide(TVector left, TVector right);
+
+    /// <summary>Takes the smaller of each pair, or NaN.</summary>
+    static abstract TVector Min(TVector left, TVector right);
+
+    /// <summary>Takes the larger of each pair, or NaN.</summary>
+    static abstract TVector Max(TVector left, TVector right);
+
+    /// <summary>Rounds down to whole numbers.</summary>
+    static abstract TVector Floor(TVector value);
+
+    /// <summary>Takes off the signs.</summary>
+    static abstract TVector Abs(TVector value);
+
+    /// <summary>Gives magnitudes the signs of others.</summary>
+    static abstract TVector CopySign(TVector magnitude, TVector sign);
+
+    /// <summary>Chooses by left &lt; right, which no NaN fulfils.</summary>
+    static abstract TVector WhereLess(TVector left, TVector right, TVector then, TVector otherwise);
+
+    /// <summary>Puts NaN where a condition is NaN.</summary>
+    static abstract TVector WhereNumber(TVector condition, TVector then);
+
+    /// <summary>Computes 2^n for whole numbers from -126 to 127.</summary>
+    static abstract TVector PowerOfTwo(TVector n);
 }

@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace Smile.ML.Compute.Cpu;
 
 /// <summary>
-/// Elementary functions and sums over 16 lanes. A machine with narrower registers computes the same lanes in several steps, so
-/// results have the same bits everywhere; sums always run over 16 lanes and one fixed tree.
+/// Elementary functions, in registers of any width with the same bits, and sums, which always run over 16 lanes and one fixed tree: a
+/// machine with narrower registers computes them in several steps.
 /// </summary>
 internal static unsafe class VectorMath
 {
@@ -37,87 +37,95 @@ internal static unsafe class VectorMath
 
     /// <summary>e^x within 2 units in the last place; 0 below about -87, infinity above about 88, NaN for NaN.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Exp(Vector512<float> x)
+    public static TVector Exp<TSimd, TVector>(TVector x)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
         // x = n ln 2 + r with |r| <= ln 2 / 2; e^r by its Taylor series to r^7, whose remainder is below 6e-9.
-        Vector512<float> clamped = Vector512.Min(Vector512.Max(x, Vector512.Create(-88f)), Vector512.Create(88.73f));
-        Vector512<float> n = Vector512.Floor(Vector512.FusedMultiplyAdd(clamped, Vector512.Create(1.44269504f), Vector512.Create(0.5f)));
-        Vector512<float> r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-0.693359375f), clamped);
-        r = Vector512.FusedMultiplyAdd(n, Vector512.Create(2.12194440e-4f), r);
-        Vector512<float> p = Vector512.Create(1f / 5040);
-        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1f / 720));
-        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1f / 120));
-        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1f / 24));
-        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1f / 6));
-        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(0.5f));
-        p = Vector512.FusedMultiplyAdd(p, r, Vector512<float>.One);
-        p = Vector512.FusedMultiplyAdd(p, r, Vector512<float>.One);
+        TVector clamped = TSimd.Min(TSimd.Max(x, TSimd.Broadcast(-88f)), TSimd.Broadcast(88.73f));
+        TVector n = TSimd.Floor(TSimd.MultiplyAdd(clamped, TSimd.Broadcast(1.44269504f), TSimd.Broadcast(0.5f)));
+        TVector r = TSimd.MultiplyAdd(n, TSimd.Broadcast(-0.693359375f), clamped);
+        r = TSimd.MultiplyAdd(n, TSimd.Broadcast(2.12194440e-4f), r);
+        TVector p = TSimd.Broadcast(1f / 5040);
+        p = TSimd.MultiplyAdd(p, r, TSimd.Broadcast(1f / 720));
+        p = TSimd.MultiplyAdd(p, r, TSimd.Broadcast(1f / 120));
+        p = TSimd.MultiplyAdd(p, r, TSimd.Broadcast(1f / 24));
+        p = TSimd.MultiplyAdd(p, r, TSimd.Broadcast(1f / 6));
+        p = TSimd.MultiplyAdd(p, r, TSimd.Broadcast(0.5f));
+        p = TSimd.MultiplyAdd(p, r, TSimd.Broadcast(1));
+        p = TSimd.MultiplyAdd(p, r, TSimd.Broadcast(1));
 
         // 2^n in two factors: n reaches 128, one more than an exponent holds.
-        Vector512<int> whole = Vector512.ConvertToInt32(n);
-        Vector512<int> half = Vector512.ShiftRightArithmetic(whole, 1);
-        Vector512<float> scaled = p * PowerOfTwo(half) * PowerOfTwo(whole - half);
-        scaled = Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512.Create(-87.33f)), Vector512<float>.Zero, scaled);
-        scaled = Vector512.ConditionalSelect(Vector512.GreaterThan(x, Vector512.Create(88.722f)), Vector512.Create(float.PositiveInfinity), scaled);
-        return Vector512.ConditionalSelect(Vector512.Equals(x, x), scaled, x);
+        TVector half = TSimd.Floor(TSimd.Multiply(n, TSimd.Broadcast(0.5f)));
+        TVector scaled = TSimd.Multiply(TSimd.Multiply(p, TSimd.PowerOfTwo(half)), TSimd.PowerOfTwo(TSimd.Subtract(n, half)));
+        scaled = TSimd.WhereLess(x, TSimd.Broadcast(-87.33f), TSimd.Broadcast(0), scaled);
+        scaled = TSimd.WhereLess(TSimd.Broadcast(88.722f), x, TSimd.Broadcast(float.PositiveInfinity), scaled);
+        return TSimd.WhereNumber(x, scaled);
     }
 
     /// <summary>1 / (1 + e^-x).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Sigmoid(Vector512<float> x) => Vector512<float>.One / (Vector512<float>.One + Exp(-x));
+    public static TVector Sigmoid<TSimd, TVector>(TVector x)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+        => TSimd.Divide(TSimd.Broadcast(1), TSimd.Add(TSimd.Broadcast(1), Exp<TSimd, TVector>(Negate<TSimd, TVector>(x))));
 
     /// <summary>tanh(x), within 3 units in the last place.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Tanh(Vector512<float> x)
+    public static TVector Tanh<TSimd, TVector>(TVector x)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
-        Vector512<float> magnitude = Vector512.Abs(x);
+        TVector magnitude = TSimd.Abs(x);
 
         // Below 0.625 the quotient of exponentials cancels: there x + x^3 P(x^2), P fitted to (tanh(x)/x - 1)/x^2 by Chebyshev nodes.
-        Vector512<float> square = magnitude * magnitude;
-        Vector512<float> p = Vector512.Create(TanhFit5);
-        p = Vector512.FusedMultiplyAdd(p, square, Vector512.Create(TanhFit4));
-        p = Vector512.FusedMultiplyAdd(p, square, Vector512.Create(TanhFit3));
-        p = Vector512.FusedMultiplyAdd(p, square, Vector512.Create(TanhFit2));
-        p = Vector512.FusedMultiplyAdd(p, square, Vector512.Create(TanhFit1));
-        p = Vector512.FusedMultiplyAdd(p, square, Vector512.Create(TanhFit0));
-        Vector512<float> small = Vector512.FusedMultiplyAdd(p * square, magnitude, magnitude);
+        TVector square = TSimd.Multiply(magnitude, magnitude);
+        TVector p = TSimd.Broadcast(TanhFit5);
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(TanhFit4));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(TanhFit3));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(TanhFit2));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(TanhFit1));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(TanhFit0));
+        TVector small = TSimd.MultiplyAdd(TSimd.Multiply(p, square), magnitude, magnitude);
 
-        Vector512<float> large = Vector512<float>.One - (Vector512.Create(2f) / (Exp(magnitude + magnitude) + Vector512<float>.One));
-        Vector512<float> result = Vector512.ConditionalSelect(Vector512.LessThan(magnitude, Vector512.Create(0.625f)), small, large);
-        return Vector512.CopySign(result, x);
+        TVector divisor = TSimd.Add(Exp<TSimd, TVector>(TSimd.Add(magnitude, magnitude)), TSimd.Broadcast(1));
+        TVector large = TSimd.Subtract(TSimd.Broadcast(1), TSimd.Divide(TSimd.Broadcast(2), divisor));
+        return TSimd.CopySign(TSimd.WhereLess(magnitude, TSimd.Broadcast(0.625f), small, large), x);
     }
 
     /// <summary>The error function, within 2e-7.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Erf(Vector512<float> x)
+    public static TVector Erf<TSimd, TVector>(TVector x)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
-        Vector512<float> magnitude = Vector512.Abs(x);
+        TVector magnitude = TSimd.Abs(x);
 
         // Below 1 the odd series; above, 1 - e^(-x^2) Q(t) with t = 1/(1 + x/2), Q fitted to the scaled complementary function.
-        Vector512<float> square = magnitude * magnitude;
-        Vector512<float> p = Vector512.Create(ErfSmall7);
-        p = Vector512.FusedMultiplyAdd(p, square, Vector512.Create(ErfSmall6));
-        p = Vector512.FusedMultiplyAdd(p, square, Vector512.Create(ErfSmall5));
-        p = Vector512.FusedMultiplyAdd(p, square, Vector512.Create(ErfSmall4));
-        p = Vector512.FusedMultiplyAdd(p, square, Vector512.Create(ErfSmall3));
-        p = Vector512.FusedMultiplyAdd(p, square, Vector512.Create(ErfSmall2));
-        p = Vector512.FusedMultiplyAdd(p, square, Vector512.Create(ErfSmall1));
-        p = Vector512.FusedMultiplyAdd(p, square, Vector512.Create(ErfSmall0));
-        Vector512<float> small = p * magnitude;
+        TVector square = TSimd.Multiply(magnitude, magnitude);
+        TVector p = TSimd.Broadcast(ErfSmall7);
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(ErfSmall6));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(ErfSmall5));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(ErfSmall4));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(ErfSmall3));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(ErfSmall2));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(ErfSmall1));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(ErfSmall0));
+        TVector small = TSimd.Multiply(p, magnitude);
 
-        Vector512<float> t = Vector512<float>.One / Vector512.FusedMultiplyAdd(magnitude, Vector512.Create(0.5f), Vector512<float>.One);
-        Vector512<float> q = Vector512.Create(ErfLarge7);
-        q = Vector512.FusedMultiplyAdd(q, t, Vector512.Create(ErfLarge6));
-        q = Vector512.FusedMultiplyAdd(q, t, Vector512.Create(ErfLarge5));
-        q = Vector512.FusedMultiplyAdd(q, t, Vector512.Create(ErfLarge4));
-        q = Vector512.FusedMultiplyAdd(q, t, Vector512.Create(ErfLarge3));
-        q = Vector512.FusedMultiplyAdd(q, t, Vector512.Create(ErfLarge2));
-        q = Vector512.FusedMultiplyAdd(q, t, Vector512.Create(ErfLarge1));
-        q = Vector512.FusedMultiplyAdd(q, t, Vector512.Create(ErfLarge0));
-        Vector512<float> large = Vector512<float>.One - (Exp(-square) * q);
+        TVector t = TSimd.Divide(TSimd.Broadcast(1), TSimd.MultiplyAdd(magnitude, TSimd.Broadcast(0.5f), TSimd.Broadcast(1)));
+        TVector q = TSimd.Broadcast(ErfLarge7);
+        q = TSimd.MultiplyAdd(q, t, TSimd.Broadcast(ErfLarge6));
+        q = TSimd.MultiplyAdd(q, t, TSimd.Broadcast(ErfLarge5));
+        q = TSimd.MultiplyAdd(q, t, TSimd.Broadcast(ErfLarge4));
+        q = TSimd.MultiplyAdd(q, t, TSimd.Broadcast(ErfLarge3));
+        q = TSimd.MultiplyAdd(q, t, TSimd.Broadcast(ErfLarge2));
+        q = TSimd.MultiplyAdd(q, t, TSimd.Broadcast(ErfLarge1));
+        q = TSimd.MultiplyAdd(q, t, TSimd.Broadcast(ErfLarge0));
+        TVector tail = TSimd.Multiply(Exp<TSimd, TVector>(Negate<TSimd, TVector>(square)), q);
+        TVector large = TSimd.Subtract(TSimd.Broadcast(1), tail);
 
-        Vector512<float> result = Vector512.ConditionalSelect(Vector512.LessThan(magnitude, Vector512<float>.One), small, large);
-        return Vector512.CopySign(result, x);
+        return TSimd.CopySign(TSimd.WhereLess(magnitude, TSimd.Broadcast(1), small, large), x);
     }
 
     /// <summary>The sum of 16 lanes by halving: the same order on every machine.</summary>
@@ -158,6 +166,8 @@ internal static unsafe class VectorMath
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> PowerOfTwo(Vector512<int> exponent)
-        => Vector512.ShiftLeft(exponent + Vector512.Create(127), 23).AsSingle();
+    private static TVector Negate<TSimd, TVector>(TVector x)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+        => TSimd.Multiply(x, TSimd.Broadcast(-1));
 }
