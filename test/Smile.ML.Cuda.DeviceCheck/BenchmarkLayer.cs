@@ -14,6 +14,11 @@ internal sealed class BenchmarkLayer : IDisposable
     private const int RouterRank = 16;
     private const int Runs = 7;
     private const int ChainLength = 12;
+    private const int ChainRuns = 50;
+    private const double ChainSeconds = 0.5;
+
+    // Finds memory, sees the work, captures it.
+    private const int ChainWarmUps = 4;
     private const int RandomRows = 256;
 
     private readonly CudaBackend _backend;
@@ -84,8 +89,9 @@ internal sealed class BenchmarkLayer : IDisposable
     public double MeasureChain(int tokens)
     {
         using Tensor input = Input(tokens);
-        double[] times = new double[Runs * 5];
-        for (int run = -5; run < times.Length; run++)
+        var times = new List<double>();
+        long begin = Stopwatch.GetTimestamp();
+        for (int run = -ChainWarmUps; run < ChainRuns; run++)
         {
             long start = Stopwatch.GetTimestamp();
             for (int i = 0; i < ChainLength; i++)
@@ -96,7 +102,12 @@ internal sealed class BenchmarkLayer : IDisposable
             _backend.Synchronize();
             if (run >= 0)
             {
-                times[run] = Stopwatch.GetElapsedTime(start).TotalSeconds / ChainLength;
+                times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds / ChainLength);
+            }
+
+            if (run > 1 && Stopwatch.GetElapsedTime(begin).TotalSeconds > ChainSeconds)
+            {
+                break;
             }
         }
 
@@ -122,7 +133,7 @@ internal sealed class BenchmarkLayer : IDisposable
         }
     };
 
-    private static double Median(double[] times) => times.Order().ElementAt(times.Length / 2);
+    private static double Median(IReadOnlyCollection<double> times) => times.Order().ElementAt(times.Count / 2);
 
     /// <summary>Some random rows, again and again.</summary>
     private Tensor Input(int tokens)

@@ -2,7 +2,7 @@
 # On the GPU machine: checks every kernel, the goldens and a pool, measures, and looks at the kernels with compute-sanitizer.
 #   run.sh [--quick] [--small] [--budget SECONDS]
 #   --quick   leaves out the operations beside a few of each kind, and all of the sanitizer but memcheck
-#   --small   small sizes, and no PyTorch: for an emulated device
+#   --small   small sizes, no pool, no PyTorch: for an emulated device
 #   --budget  ends what has not ended by then, 420 seconds by default; what is most wanted comes first
 # Writes device-check.txt, all that was printed, and figures.md, ready for docs/cuda-figures.md, to $OUT or beside this script, as they
 # come. Fails where a check failed or didn't end.
@@ -70,7 +70,7 @@ if ! $small && python3 -c 'import torch' 2>/dev/null; then step 60 python3 torch
 benchmark=(benchmark --figures "$figures" --torch torch.tsv)
 if $small; then benchmark+=(--small); fi
 step 150 "$check" "${benchmark[@]}"
-if [ -d pool ]; then step 90 "$check" pool pool; fi
+if [ -d pool ] && ! $small; then step 90 "$check" pool pool; fi
 if command -v compute-sanitizer >/dev/null; then
     tools=(memcheck racecheck synccheck initcheck)
     if $quick; then tools=(memcheck); fi
