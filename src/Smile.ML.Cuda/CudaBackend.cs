@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Runtime.InteropServices;
 using Smile.ML.Compute;
 using Smile.ML.Cuda.Interop;
@@ -13,10 +12,6 @@ namespace Smile.ML.Cuda;
 internal sealed unsafe class CudaBackend : Backend
 {
     // As in the kernels' sources.
-    private const int TileThreads = 128;
-    private const int TileRows = 64;
-    private const int WideColumns = 64;
-    private const int NarrowColumns = 16;
     private const int RoutingThreads = 128;
     private const int RoutingExperts = 1024;
     private const int GroupingThreads = 256;
@@ -26,12 +21,11 @@ internal sealed unsafe class CudaBackend : Backend
     private const int WarpSize = 32;
     private const int MaxHeadSize = 256;
 
-    private const int LoadBytes = 4 << 20;
-
     private readonly CudaDevice _device;
     private readonly CudaOptions _options;
     private readonly CudaQueue _queue;
     private readonly CudaMemoryPool _pool;
+    private readonly CudaWeightLoader _loader;
     private readonly string _precision;
     private readonly CublasLt? _cublasLt;
 
@@ -49,9 +43,10 @@ internal sealed unsafe class CudaBackend : Backend
             MatrixPrecision.BFloat16 => "bf16",
             _ => throw new SmileException($"Precision is {options.Precision}; expected one of {string.Join(", ", Enum.GetNames<MatrixPrecision>())}."),
         };
-        _queue = new CudaQueue(device);
-        _pool = new CudaMemoryPool(device, exact: options.CheckMemory);
         _cublasLt = options.UseCublasLt ? new CublasLt(device.Context, options.CublasLtPath, options.Precision) : null;
+        _queue = new CudaQueue(device, _cublasLt, options.UseGraphs);
+        _pool = new CudaMemoryPool(device, _queue, exact: options.CheckMemory);
+        _loader = new CudaWeightLoader(_queue, _pool, options.Precision);
     }
 
     public override string Name => _device.Name;
@@ -79,30 +74,52 @@ internal sealed unsafe class CudaBackend : Backend
     public override void Synchronize() => _queue.Synchronize();
 
     public override DenseWeights LoadDense(int outputs, int inputs, RowReader weight, float[]? bias)
-        => new CudaDenseWeights(outputs, inputs, LoadRows(outputs, inputs, 0, weight), bias is null ? null : Load<float>(bias));
+    {
+        // cuBLASLt takes both factors in the same type, and the input is float32 unless the precision says otherwise.
+        WeightStorage storage = _cublasLt is not null && !UsesHalfProducts
+            ? WeightStorage.Float32
+            : _loader.ChooseStorage((outputs, inputs, 0, weight));
+        return new CudaDenseWeights(
+            _queue, outputs, inputs, _loader.Load(outputs, inputs, 0, weight, storage), bias is null ? null : _loader.Load<float>(bias));
+    }
 
     public override ExpertWeights LoadExperts(int outputs, int inputs, int routerRank, IReadOnlyList<ExpertDefinition> experts)
     {
         var factors = new List<DeviceMemory>();
+        WeightStorage storage = _loader.ChooseStorage(experts.SelectMany(expert => Matrices(expert).OfType<(int, int, int, RowReader)>()));
         var entries = new CudaExpertWeights.Entry[experts.Count];
         for (int e = 0; e < entries.Length; e++)
         {
             ExpertDefinition expert = experts[e];
-            int reused = expert.RouterScales.Length;
-            int rank = expert.Rank ?? inputs;
+            (int Rows, int Columns, int FirstRow, RowReader Reader)?[] matrices = Matrices(expert);
             entries[e] = new CudaExpertWeights.Entry
             {
-                Down = expert.Rank > reused ? Keep(LoadRows(rank - reused, inputs, reused, expert.Down!)) : 0,
-                Up = rank > 0 ? Keep(LoadRows(outputs, rank, 0, expert.Up!)) : 0,
-                Bias = expert.Bias is { } bias ? Keep(Load<float>(bias)) : 0,
-                RouterScales = reused > 0 ? Keep(Load<float>(expert.RouterScales)) : 0,
-                Rank = rank,
-                Reused = reused,
+                Down = KeepMatrix(matrices[0]),
+                Up = KeepMatrix(matrices[1]),
+                Bias = expert.Bias is { } bias ? Keep(_loader.Load<float>(bias)) : 0,
+                RouterScales = expert.RouterScales.Length > 0 ? Keep(_loader.Load<float>(expert.RouterScales)) : 0,
+                Rank = expert.Rank ?? inputs,
+                Reused = expert.RouterScales.Length,
                 Dense = expert.Rank is null ? 1 : 0,
             };
         }
 
-        return new CudaExpertWeights(outputs, inputs, routerRank, entries, Load<CudaExpertWeights.Entry>(entries), factors);
+        return new CudaExpertWeights(
+            _queue, outputs, inputs, routerRank, storage, entries, _loader.Load<CudaExpertWeights.Entry>(entries), factors);
+
+        // The rows of svh that the router doesn't compute, and u or a dense expert's weight delta.
+        (int Rows, int Columns, int FirstRow, RowReader Reader)?[] Matrices(ExpertDefinition expert)
+        {
+            int reused = expert.RouterScales.Length, rank = expert.Rank ?? inputs;
+            return
+            [
+                expert.Rank > reused ? (rank - reused, inputs, reused, expert.Down!) : null,
+                rank > 0 ? (outputs, rank, 0, expert.Up!) : null,
+            ];
+        }
+
+        ulong KeepMatrix((int Rows, int Columns, int FirstRow, RowReader Reader)? matrix)
+            => matrix is { } m ? Keep(_loader.Load(m.Rows, m.Columns, m.FirstRow, m.Reader, storage).Memory) : 0;
 
         ulong Keep(DeviceMemory memory)
         {
@@ -115,20 +132,28 @@ internal sealed unsafe class CudaBackend : Backend
     {
         if (_cublasLt is not null)
         {
-            foreach (DenseProduct product in input.Rows == 0 ? [] : products)
-            {
-                _cublasLt.Multiply(_queue.Stream, Address(input), input.Rows, (CudaDenseWeights)product.Weights, Address(product.Result));
-            }
-
+            MultiplyByCublasLt(input, products);
             return;
         }
 
-        for (; products.Length > ProductArguments.MaxProducts; products = products[ProductArguments.MaxProducts..])
+        // One launch for all products whose weights lie in memory alike.
+        Span<DenseProduct> alike = new DenseProduct[products.Length];
+        foreach (WeightStorage storage in (ReadOnlySpan<WeightStorage>)[WeightStorage.Float32, WeightStorage.BFloat16, WeightStorage.Float16])
         {
-            MultiplyTogether((CudaTensor)input, products[..ProductArguments.MaxProducts]);
-        }
+            int count = 0;
+            foreach (DenseProduct product in products)
+            {
+                if (((CudaDenseWeights)product.Weights).Storage == storage)
+                {
+                    alike[count++] = product;
+                }
+            }
 
-        MultiplyTogether((CudaTensor)input, products);
+            for (int first = 0; first < count; first += ProductArguments.MaxProducts)
+            {
+                MultiplyTogether((CudaTensor)input, storage, alike[first..Math.Min(count, first + ProductArguments.MaxProducts)]);
+            }
+        }
     }
 
     public override RoutingDecision Route(Tensor? gate, int tokens, IRowRouter router)
@@ -138,11 +163,9 @@ internal sealed unsafe class CudaBackend : Backend
         if (router is SmileRouter && experts is > 1 and <= RoutingExperts)
         {
             _queue.Launch(
-                "routing",
-                "route",
+                new CudaKernel("routing", "route", RoutingThreads),
                 Blocks((long)tokens * WarpSize, RoutingThreads),
                 1,
-                RoutingThreads,
                 gate is CudaTensor projections ? projections.Address : 0,
                 tokens,
                 experts,
@@ -158,11 +181,9 @@ internal sealed unsafe class CudaBackend : Backend
         }
 
         _queue.Launch(
-            "grouping",
-            "group_by_expert",
+            new CudaKernel("grouping", "group_by_expert", GroupingThreads),
             tokens == 0 ? 0 : experts,
             choices,
-            GroupingThreads,
             decision.Selected.Address,
             tokens,
             experts,
@@ -180,8 +201,6 @@ internal sealed unsafe class CudaBackend : Backend
             return;
         }
 
-        // As many tiles as there can be: one for every full one, and one more for each expert.
-        long tiles = Math.Min(routing.Tokens, (routing.Tokens / TileRows) + weights.Count);
         int stride = (weights.MaxRank + 3) / 4 * 4;
         using Tensor factors = Rent(routing.Tokens, stride);
         for (int choice = 0; choice < routing.ExpertsPerToken; choice++)
@@ -191,11 +210,9 @@ internal sealed unsafe class CudaBackend : Backend
             if (weights.MaxRank > 0)
             {
                 _queue.Launch(
-                    "experts_down",
-                    $"experts_down_{_precision}",
-                    tiles,
-                    Math.Max(1, Blocks(weights.MaxOwnRank, NarrowColumns)),
-                    TileThreads,
+                    ProductKernel("experts_down", TileShape.Narrow, weights.Storage),
+                    ExpertTiles(TileShape.Narrow),
+                    Math.Max(1, Blocks(weights.MaxOwnRank, TileShape.Narrow.Columns)),
                     Address(input),
                     weights.Inputs,
                     gate is null ? 0 : Address(gate),
@@ -210,11 +227,9 @@ internal sealed unsafe class CudaBackend : Backend
             }
 
             _queue.Launch(
-                "experts_up",
-                $"experts_up_{_precision}",
-                tiles,
-                Blocks(weights.Outputs, WideColumns),
-                TileThreads,
+                ProductKernel("experts_up", TileShape.Middle, weights.Storage),
+                ExpertTiles(TileShape.Middle),
+                Blocks(weights.Outputs, TileShape.Middle.Columns),
                 Address(input),
                 weights.Inputs,
                 Address(factors),
@@ -229,14 +244,18 @@ internal sealed unsafe class CudaBackend : Backend
                 Address(result),
                 weights.Outputs);
         }
+
+        // As many tiles as there can be: one for every full one, and one more for each expert.
+        long ExpertTiles(TileShape shape) => Math.Min(routing.Tokens, (routing.Tokens / shape.Rows) + weights.Count);
     }
 
     public override void LayerNorm(Tensor input, Tensor gain, Tensor bias, float epsilon, Tensor result)
         => _queue.Launch(
-            "norms", "layer_norm", input.Rows, 1, NormThreads, Address(input), Address(gain), Address(bias), epsilon, input.Columns, Address(result));
+            new CudaKernel("norms", "layer_norm", NormThreads), input.Rows, 1, Address(input), Address(gain), Address(bias), epsilon, input.Columns, Address(result));
 
     public override void RmsNorm(Tensor input, Tensor gain, float epsilon, Tensor result)
-        => _queue.Launch("norms", "rms_norm", input.Rows, 1, NormThreads, Address(input), Address(gain), epsilon, input.Columns, Address(result));
+        => _queue.Launch(
+            new CudaKernel("norms", "rms_norm", NormThreads), input.Rows, 1, Address(input), Address(gain), epsilon, input.Columns, Address(result));
 
     public override void Activate(Tensor values, Activation activation)
     {
@@ -340,11 +359,9 @@ internal sealed unsafe class CudaBackend : Backend
             Scale = shape.Scale,
         };
         _queue.Launch(
-            "attention",
-            kernel,
+            new CudaKernel("attention", kernel, AttentionThreads),
             (long)shape.Batch * shape.Heads,
             Blocks(shape.QueryTokens, blockQueries),
-            AttentionThreads,
             KernelArgument.Structure(&arguments));
         Return(counts);
         Return(mask);
@@ -352,28 +369,29 @@ internal sealed unsafe class CudaBackend : Backend
 
     public override void Dispose()
     {
-        _cublasLt?.Dispose();
-        _pool.Dispose();
+        // The stream first: it drops what is held back, and then nothing uses the rest.
         _queue.Dispose();
+        _pool.Dispose();
+        _cublasLt?.Dispose();
     }
+
+    private bool UsesHalfProducts => _options.Precision is MatrixPrecision.BFloat16 or MatrixPrecision.Float16;
 
     private static ulong Address(Tensor tensor) => ((CudaTensor)tensor).Address;
 
     private static long Blocks(long count, int perBlock) => (count + perBlock - 1) / perBlock;
 
     private void LaunchElements(string module, string kernel, long count, params ReadOnlySpan<KernelArgument> arguments)
-        => _queue.Launch(module, kernel, Blocks(count, ElementThreads), 1, ElementThreads, arguments);
+        => _queue.Launch(new CudaKernel(module, kernel, ElementThreads), Blocks(count, ElementThreads), 1, arguments);
 
     private void Combine(string kernel, Tensor target, Tensor values)
         => LaunchElements("rows", kernel, target.Length, Address(target), target.Length, target.Columns, Address(values), values.Rows);
 
-    private void MultiplyTogether(CudaTensor input, ReadOnlySpan<DenseProduct> products)
+    private void MultiplyTogether(CudaTensor input, WeightStorage storage, ReadOnlySpan<DenseProduct> products)
     {
+        TileShape shape = ChooseShape(input.Rows, products);
         var arguments = new ProductArguments { Count = products.Length };
         int tiles = 0;
-
-        // With one row of tiles, more of them make up for it.
-        bool narrow = input.Rows <= TileRows;
         for (int i = 0; i < products.Length; i++)
         {
             var weights = (CudaDenseWeights)products[i].Weights;
@@ -385,19 +403,86 @@ internal sealed unsafe class CudaBackend : Backend
                 Outputs = weights.Outputs,
                 FirstTile = tiles,
             };
-            tiles += (int)Blocks(weights.Outputs, narrow ? NarrowColumns : WideColumns);
+            tiles += (int)Blocks(weights.Outputs, shape.Columns);
         }
 
         _queue.Launch(
-            "dense",
-            narrow ? $"dense_narrow_{_precision}" : $"dense_{_precision}",
-            Blocks(input.Rows, TileRows),
+            ProductKernel($"dense_{shape.Name}", shape, storage),
+            Blocks(input.Rows, shape.Rows),
             tiles,
-            TileThreads,
             input.Address,
             input.Rows,
             input.Columns,
             KernelArgument.Structure(&arguments));
+    }
+
+    /// <summary>Chooses the largest tiles of which there are enough for the GPU.</summary>
+    private TileShape ChooseShape(int rows, ReadOnlySpan<DenseProduct> products)
+    {
+        if (rows <= TileShape.Narrow.Rows)
+        {
+            return TileShape.Narrow;
+        }
+
+        (long wide, long middle) = (0, 0);
+        foreach (DenseProduct product in products)
+        {
+            wide += TileShape.Wide.Count(rows, product.Weights.Outputs);
+            middle += TileShape.Middle.Count(rows, product.Weights.Outputs);
+        }
+
+        // Factors in two parts, and the sums of multiply-adds, take the registers that wide tiles need.
+        bool hasWide = _options.Precision is MatrixPrecision.Tf32 or MatrixPrecision.Float16 or MatrixPrecision.BFloat16;
+        int multiprocessors = _options.Multiprocessors ?? _device.Multiprocessors;
+        return hasWide && wide >= multiprocessors ? TileShape.Wide
+            : 2 * middle >= multiprocessors ? TileShape.Middle
+            : TileShape.Narrow;
+    }
+
+    private CudaKernel ProductKernel(string operation, TileShape shape, WeightStorage storage)
+        => new(
+            $"products_{_precision}",
+            $"{operation}_{_precision}{(storage == WeightStorage.Float32 ? string.Empty : "_half")}",
+            TileShape.Threads,
+            shape.SharedBytes(storage));
+
+    private void MultiplyByCublasLt(Tensor input, ReadOnlySpan<DenseProduct> products)
+    {
+        if (input.Rows == 0)
+        {
+            return;
+        }
+
+        DeviceMemory? rounded = null;
+        if (UsesHalfProducts)
+        {
+            rounded = _pool.Rent((input.Length + 1) / 2 * sizeof(uint));
+            LaunchElements(
+                "rounding",
+                _options.Precision == MatrixPrecision.BFloat16 ? "round_to_bf16" : "round_to_float16",
+                (input.Length + 1) / 2,
+                Address(input),
+                input.Length,
+                rounded.Address);
+        }
+
+        foreach (DenseProduct product in products)
+        {
+            var weights = (CudaDenseWeights)product.Weights;
+            _queue.Multiply(new CublasLtProduct
+            {
+                Input = rounded?.Address ?? Address(input),
+                Weight = weights.Weight,
+                Bias = weights.Bias,
+                Result = Address(product.Result),
+                Rows = input.Rows,
+                Outputs = weights.Outputs,
+                Inputs = weights.Inputs,
+                Storage = weights.Storage,
+            });
+        }
+
+        Return(rounded);
     }
 
     /// <summary>Routes by a policy that has no kernel: its code runs on the host.</summary>
@@ -426,37 +511,6 @@ internal sealed unsafe class CudaBackend : Backend
         _queue.Upload<float>(scores, decision.Scores);
         _queue.Upload<int>(selected, decision.Selected);
         _queue.Upload<float>(weights, decision.Weights);
-    }
-
-    /// <summary>Copies a matrix to the device, block of rows by block.</summary>
-    private DeviceMemory LoadRows(int rows, int columns, int firstRow, RowReader reader)
-    {
-        DeviceMemory memory = _pool.Allocate((long)rows * columns * sizeof(float));
-        int perBlock = Math.Clamp(LoadBytes / sizeof(float) / columns, 1, rows);
-        float[] block = ArrayPool<float>.Shared.Rent(perBlock * columns);
-        try
-        {
-            for (int start = 0; start < rows; start += perBlock)
-            {
-                int count = Math.Min(perBlock, rows - start);
-                Parallel.For(0, count, row => reader(firstRow + start + row, block.AsSpan(row * columns, columns)));
-                _queue.Upload<float>(block.AsSpan(0, count * columns), memory, (long)start * columns * sizeof(float));
-            }
-        }
-        finally
-        {
-            ArrayPool<float>.Shared.Return(block);
-        }
-
-        return memory;
-    }
-
-    private DeviceMemory Load<T>(ReadOnlySpan<T> values)
-        where T : unmanaged
-    {
-        DeviceMemory memory = _pool.Allocate(MemoryMarshal.AsBytes(values).Length);
-        _queue.Upload(values, memory);
-        return memory;
     }
 
     private DeviceMemory RentFor<T>(ReadOnlySpan<T> values)

@@ -8,15 +8,22 @@ namespace Smile.ML.Cuda;
 internal sealed unsafe class CudaDevice
 {
     // CU_DEVICE_ATTRIBUTE_...
+    private const int MultiprocessorCount = 16;
     private const int ComputeCapabilityMajor = 75;
     private const int ComputeCapabilityMinor = 76;
     private const int MinimumComputeCapability = 8;
     private const int NameBytes = 256;
 
+    // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, for more than a block has without asking.
+    private const int MaxDynamicShared = 8;
+    private const int SharedWithoutAsking = 48 << 10;
+
     private static readonly Lock OpenLock = new();
     private static readonly Dictionary<int, CudaDevice> Devices = [];
-    private static CudaDriver? _driver;
+    private static CudaDriver? _installed;
 
+    private readonly CudaDriver _driver;
+    private readonly int _device;
     private readonly ConcurrentDictionary<(string Module, string Kernel), nint> _kernels = new();
     private readonly Dictionary<string, CudaModule> _modules = [];
     private readonly Lock _modulesLock = new();
@@ -25,7 +32,7 @@ internal sealed unsafe class CudaDevice
     /// <exception cref="SmileException">There is no such device, or it is too old.</exception>
     public CudaDevice(CudaDriver driver, int ordinal)
     {
-        int count, device, major, minor;
+        int count, device;
         driver.Check(driver.DeviceGetCount(&count), "Counting GPUs");
         if (ordinal >= count)
         {
@@ -35,10 +42,12 @@ internal sealed unsafe class CudaDevice
         driver.Check(driver.DeviceGet(&device, ordinal), "Choosing a GPU");
         byte* name = stackalloc byte[NameBytes];
         driver.Check(driver.DeviceGetName(name, NameBytes, device), "Asking a GPU for its name");
-        driver.Check(driver.DeviceGetAttribute(&major, ComputeCapabilityMajor, device), "Asking a GPU for its compute capability");
-        driver.Check(driver.DeviceGetAttribute(&minor, ComputeCapabilityMinor, device), "Asking a GPU for its compute capability");
+        (_driver, _device) = (driver, device);
+        ComputeCapability = (Attribute(ComputeCapabilityMajor), Attribute(ComputeCapabilityMinor));
+        Multiprocessors = Attribute(MultiprocessorCount);
         Name = $"cuda:{ordinal}";
         Model = System.Runtime.InteropServices.Marshal.PtrToStringUTF8((nint)name)!;
+        (int major, int minor) = ComputeCapability;
         if (major < MinimumComputeCapability)
         {
             throw new SmileException($"{Name} is {Model}, of compute capability {major}.{minor}; {CudaDriver.Needed}.");
@@ -52,6 +61,12 @@ internal sealed unsafe class CudaDevice
 
     /// <summary>Gets the name that its maker gives it.</summary>
     public string Model { get; }
+
+    /// <summary>Gets its compute capability.</summary>
+    public (int Major, int Minor) ComputeCapability { get; }
+
+    /// <summary>Gets the number of its multiprocessors.</summary>
+    public int Multiprocessors { get; }
 
     /// <summary>Gets the context.</summary>
     public CudaContext Context { get; }
@@ -70,10 +85,10 @@ internal sealed unsafe class CudaDevice
 
         lock (OpenLock)
         {
-            _driver ??= CudaDriver.Load();
+            _installed ??= CudaDriver.Load();
             if (!Devices.TryGetValue(ordinal, out CudaDevice? open))
             {
-                open = new CudaDevice(_driver, ordinal);
+                open = new CudaDevice(_installed, ordinal);
                 Devices.Add(ordinal, open);
             }
 
@@ -81,13 +96,22 @@ internal sealed unsafe class CudaDevice
         }
     }
 
-    /// <summary>Gets a kernel, compiled at its first use.</summary>
-    /// <param name="module">The file that it stands in, without ending.</param>
-    /// <param name="kernel">Its name.</param>
-    public nint Kernel(string module, string kernel)
-        => _kernels.TryGetValue((module, kernel), out nint function)
+    /// <summary>Gets a kernel's function, compiled at its first use.</summary>
+    public nint Kernel(in CudaKernel kernel)
+        => _kernels.TryGetValue((kernel.Module, kernel.Name), out nint function)
             ? function
-            : _kernels.GetOrAdd((module, kernel), key => Module(key.Module).GetFunction(key.Kernel));
+            : _kernels.GetOrAdd((kernel.Module, kernel.Name), Find, kernel.SharedBytes);
+
+    /// <summary>Gets the name of a kernel's function.</summary>
+    public string NameOf(nint function) => _kernels.FirstOrDefault(kernel => kernel.Value == function).Key.Kernel;
+
+    /// <summary>Gets one of the driver's CU_DEVICE_ATTRIBUTE values.</summary>
+    public int Attribute(int attribute)
+    {
+        int value;
+        _driver.Check(_driver.DeviceGetAttribute(&value, attribute, _device), "Asking a GPU for its attributes");
+        return value;
+    }
 
     /// <summary>Gets the device's memory in bytes.</summary>
     public (long Free, long Total) Memory()
@@ -96,6 +120,18 @@ internal sealed unsafe class CudaDevice
         nuint free, total;
         Context.Driver.Check(Context.Driver.MemoryGetInfo(&free, &total), "Asking a GPU for its memory");
         return ((long)free, (long)total);
+    }
+
+    private nint Find((string Module, string Kernel) key, int sharedBytes)
+    {
+        nint function = Module(key.Module).GetFunction(key.Kernel);
+        if (sharedBytes > SharedWithoutAsking)
+        {
+            Context.Driver.Check(
+                Context.Driver.FunctionSetAttribute(function, MaxDynamicShared, sharedBytes), $"Asking for {sharedBytes} bytes of shared memory for {key.Kernel}");
+        }
+
+        return function;
     }
 
     private CudaModule Module(string name)

@@ -5,14 +5,23 @@ using Smile.ML.Cuda.Interop;
 namespace Smile.ML.Cuda;
 
 /// <summary>The experts of one layer on a device.</summary>
+/// <param name="queue">The stream of the work with them.</param>
 /// <param name="outputs">Output features.</param>
 /// <param name="inputs">Input features.</param>
 /// <param name="routerRank">Router rows per expert.</param>
+/// <param name="storage">How the elements of their factors lie in memory.</param>
 /// <param name="entries">The experts in router order, as the device has them.</param>
 /// <param name="table">The entries on the device.</param>
 /// <param name="factors">All memory that the entries point to.</param>
 internal sealed class CudaExpertWeights(
-    int outputs, int inputs, int routerRank, CudaExpertWeights.Entry[] entries, DeviceMemory table, IReadOnlyList<DeviceMemory> factors)
+    CudaQueue queue,
+    int outputs,
+    int inputs,
+    int routerRank,
+    WeightStorage storage,
+    CudaExpertWeights.Entry[] entries,
+    DeviceMemory table,
+    IReadOnlyList<DeviceMemory> factors)
     : ExpertWeights
 {
     public override int Count => entries.Length;
@@ -25,6 +34,9 @@ internal sealed class CudaExpertWeights(
 
     /// <summary>Gets the router rows per expert.</summary>
     public int RouterRank => routerRank;
+
+    /// <summary>Gets how the elements of the factors lie in memory.</summary>
+    public WeightStorage Storage => storage;
 
     /// <summary>Gets the address of the entries.</summary>
     public ulong Table => table.Address;
@@ -40,6 +52,7 @@ internal sealed class CudaExpertWeights(
 
     public override void Dispose()
     {
+        queue.Submit();
         table.Dispose();
         foreach (DeviceMemory memory in factors)
         {

@@ -5,14 +5,16 @@ namespace Smile.ML.Cuda;
 
 /// <summary>
 /// Keeps blocks of device memory for reuse: allocating waits for the whole device. Users queue all their work on one stream, so a block
-/// may be handed on while work with it is still queued. Sizes grow by a quarter of a power of two.
+/// may be handed on while work with it is still queued. Sizes grow by a quarter of a power of two. Of several blocks the one with the
+/// lowest address goes first: when all have come back, the same requests get the same blocks again.
 /// </summary>
 /// <param name="device">The device.</param>
+/// <param name="queue">The stream.</param>
 /// <param name="exact">Never to hand out more than was asked for.</param>
-internal sealed class CudaMemoryPool(CudaDevice device, bool exact) : IDisposable
+internal sealed class CudaMemoryPool(CudaDevice device, CudaQueue queue, bool exact) : IDisposable
 {
     private const int SmallestBits = 9;
-    private readonly Dictionary<long, Stack<DeviceMemory>> _free = [];
+    private readonly Dictionary<long, PriorityQueue<DeviceMemory, ulong>> _free = [];
     private readonly Lock _lock = new();
     private bool _disposed;
 
@@ -24,9 +26,9 @@ internal sealed class CudaMemoryPool(CudaDevice device, bool exact) : IDisposabl
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            if (_free.TryGetValue(size, out Stack<DeviceMemory>? free) && free.Count > 0)
+            if (_free.TryGetValue(size, out PriorityQueue<DeviceMemory, ulong>? free) && free.TryDequeue(out DeviceMemory? memory, out _))
             {
-                return free.Pop();
+                return memory;
             }
         }
 
@@ -40,12 +42,12 @@ internal sealed class CudaMemoryPool(CudaDevice device, bool exact) : IDisposabl
         {
             if (!_disposed)
             {
-                if (!_free.TryGetValue(memory.Bytes, out Stack<DeviceMemory>? free))
+                if (!_free.TryGetValue(memory.Bytes, out PriorityQueue<DeviceMemory, ulong>? free))
                 {
-                    _free.Add(memory.Bytes, free = new Stack<DeviceMemory>());
+                    _free.Add(memory.Bytes, free = new PriorityQueue<DeviceMemory, ulong>());
                 }
 
-                free.Push(memory);
+                free.Enqueue(memory, memory.Address);
                 return;
             }
         }
@@ -88,9 +90,11 @@ internal sealed class CudaMemoryPool(CudaDevice device, bool exact) : IDisposabl
 
     private void Trim()
     {
+        // Freeing waits for what is queued, not for what is held back.
+        queue.Submit();
         lock (_lock)
         {
-            foreach (DeviceMemory memory in _free.Values.SelectMany(blocks => blocks))
+            foreach ((DeviceMemory memory, _) in _free.Values.SelectMany(blocks => blocks.UnorderedItems))
             {
                 memory.Dispose();
             }

@@ -16,8 +16,17 @@ public sealed record CudaOptions
     public string? CublasLtPath { get; init; }
 
     /// <summary>
+    /// Gets a value indicating whether work that comes again with the same shapes is queued as one CUDA graph, which saves the launches'
+    /// time where there is little to compute. Results are the same bits.
+    /// </summary>
+    public bool UseGraphs { get; init; } = true;
+
+    /// <summary>
     /// Gets a value indicating whether memory starts as NaN whenever it is handed out, and is never handed out larger than asked for:
     /// for tests.
     /// </summary>
     internal bool CheckMemory { get; init; }
+
+    /// <summary>Gets the number of multiprocessors that tiles are chosen for; null for those of the device: for tests, which are small.</summary>
+    internal int? Multiprocessors { get; init; }
 }

@@ -4,63 +4,64 @@ using Smile.ML.Cuda.Interop;
 namespace Smile.ML.Cuda;
 
 /// <summary>
-/// The work of one backend, in one stream: kernels, copies, fills. From any thread; what one thread queues runs in its order. Host memory
-/// of an upload is free again on return.
+/// The work of one backend, in one stream: kernels, copies, fills, cuBLASLt's products. From any thread; it runs in the order of the
+/// calls. Host memory of an upload is free again on return. With graphs, work may be held back until somebody waits for it, or
+/// <see cref="Submit"/> is called.
 /// </summary>
 internal sealed unsafe class CudaQueue : IDisposable
 {
     private const int StagingBytes = 4 << 20;
     private readonly CudaDevice _device;
+    private readonly CublasLt? _cublasLt;
     private readonly CudaStream _stream;
+    private readonly CudaGraphRecorder? _recorder;
 
     // Two, so that one is filled while the other is read.
     private readonly PinnedMemory[] _staging;
     private readonly CudaEvent[] _stagingRead;
-    private readonly Lock _stagingLock = new();
+    private readonly Lock _lock = new();
     private int _nextStaging;
+    private bool _disposed;
 
-    public CudaQueue(CudaDevice device)
+    /// <summary>Makes the stream.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="cublasLt">What computes products; null where there are none. Belongs to the caller.</param>
+    /// <param name="useGraphs">Whether sequences that come again become graphs.</param>
+    public CudaQueue(CudaDevice device, CublasLt? cublasLt, bool useGraphs)
     {
         _device = device;
+        _cublasLt = cublasLt;
         _stream = new CudaStream(device.Context);
         _staging = [new PinnedMemory(device.Context, StagingBytes), new PinnedMemory(device.Context, StagingBytes)];
         _stagingRead = [new CudaEvent(device.Context), new CudaEvent(device.Context)];
+        _recorder = useGraphs ? new CudaGraphRecorder(device, _stream, cublasLt, Issue) : null;
     }
 
-    /// <summary>Gets the stream.</summary>
-    public CudaStream Stream => _stream;
+    /// <summary>Gets what makes graphs; null where that is off.</summary>
+    internal CudaGraphRecorder? Recorder => _recorder;
 
     private CudaDriver Driver => _device.Context.Driver;
 
     /// <summary>Queues a kernel.</summary>
-    /// <param name="module">The file that it stands in.</param>
-    /// <param name="kernel">Its name.</param>
+    /// <param name="kernel">The kernel.</param>
     /// <param name="columns">Blocks of the grid along x, 0 for no work.</param>
     /// <param name="rows">Blocks along y, likewise; at most 65535.</param>
-    /// <param name="threads">Threads of a block.</param>
     /// <param name="arguments">In the order of the kernel's.</param>
-    public void Launch(string module, string kernel, long columns, long rows, int threads, params ReadOnlySpan<KernelArgument> arguments)
+    public void Launch(in CudaKernel kernel, long columns, long rows, params ReadOnlySpan<KernelArgument> arguments)
     {
         if (columns == 0 || rows == 0)
         {
             return;
         }
 
-        nint function = _device.Kernel(module, kernel);
-        _device.Context.MakeCurrent();
-        void** locations = stackalloc void*[arguments.Length];
-        fixed (KernelArgument* first = arguments)
-        {
-            for (int i = 0; i < arguments.Length; i++)
-            {
-                locations[i] = first[i].Location(first + i);
-            }
-
-            Driver.Check(
-                Driver.LaunchKernel(function, checked((uint)columns), checked((uint)rows), 1, (uint)threads, 1, 1, 0, _stream.Value, locations, null),
-                $"Launching {kernel} on {columns} x {rows} blocks");
-        }
+        nint function = _device.Kernel(kernel);
+        Span<ulong> words = stackalloc ulong[CudaOperation.WordsOfKernel(arguments)];
+        CudaOperation.WriteKernel(words, function, checked((uint)columns), checked((uint)rows), kernel.Threads, kernel.SharedBytes, arguments);
+        Add(words, default);
     }
+
+    /// <summary>Queues a product by cuBLASLt.</summary>
+    public void Multiply(in CublasLtProduct product) => Add(CudaOperation.Product(product), default);
 
     /// <summary>Copies values to the device.</summary>
     public void Upload<T>(ReadOnlySpan<T> values, DeviceMemory destination)
@@ -76,22 +77,12 @@ internal sealed unsafe class CudaQueue : IDisposable
     {
         ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(values);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + bytes.Length, destination.Bytes);
-        lock (_stagingLock)
+        for (ulong to = destination.Address + (ulong)offset; bytes.Length > 0;)
         {
-            _device.Context.MakeCurrent();
-            while (bytes.Length > 0)
-            {
-                int count = Math.Min(bytes.Length, StagingBytes);
-                (PinnedMemory staging, CudaEvent read) = (_staging[_nextStaging], _stagingRead[_nextStaging]);
-                _nextStaging ^= 1;
-                read.Synchronize();
-                bytes[..count].CopyTo(new Span<byte>(staging.Pointer, count));
-                Driver.Check(
-                    Driver.CopyToDevice(destination.Address + (ulong)offset, staging.Pointer, (nuint)count, _stream.Value), "Copying to the GPU");
-                read.Record(_stream);
-                bytes = bytes[count..];
-                offset += count;
-            }
+            int count = Math.Min(bytes.Length, StagingBytes);
+            Add(CudaOperation.Upload(to, count), bytes[..count]);
+            bytes = bytes[count..];
+            to += (ulong)count;
         }
     }
 
@@ -101,6 +92,9 @@ internal sealed unsafe class CudaQueue : IDisposable
     {
         Span<byte> bytes = MemoryMarshal.AsBytes(values);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes.Length, source.Bytes);
+        Submit();
+
+        // Not under the lock: the driver may wait here.
         _device.Context.MakeCurrent();
         fixed (byte* destination = bytes)
         {
@@ -119,22 +113,88 @@ internal sealed unsafe class CudaQueue : IDisposable
     {
         if (count > 0)
         {
-            _device.Context.MakeCurrent();
-            Driver.Check(Driver.FillWords(destination.Address, word, (nuint)count, _stream.Value), "Filling memory on the GPU");
+            Add(CudaOperation.Fill(destination.Address, word, count), default);
         }
+    }
+
+    /// <summary>Sees to it that nothing is held back; doesn't wait.</summary>
+    public void Submit()
+    {
+        lock (_lock)
+        {
+            if (!_disposed)
+            {
+                _device.Context.MakeCurrent();
+                _recorder?.Submit();
+            }
+        }
+    }
+
+    /// <summary>Sets a mark behind all work so far.</summary>
+    public void Record(CudaEvent mark)
+    {
+        Submit();
+        mark.Record(_stream);
     }
 
     /// <summary>Waits until all work is done.</summary>
     /// <exception cref="SmileException">Some of it failed.</exception>
-    public void Synchronize() => _stream.Synchronize();
+    public void Synchronize()
+    {
+        Submit();
+        _stream.Synchronize();
+    }
 
-    /// <inheritdoc/>
+    /// <summary>Frees the stream; work that is held back is dropped.</summary>
     public void Dispose()
     {
-        _stream.Dispose();
-        foreach (CudaHandle handle in (CudaHandle[])[.. _staging, .. _stagingRead])
+        lock (_lock)
         {
-            handle.Dispose();
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+            _recorder?.Dispose();
+            _stream.Dispose();
+            foreach (CudaHandle handle in (CudaHandle[])[.. _staging, .. _stagingRead])
+            {
+                handle.Dispose();
+            }
         }
+    }
+
+    private void Add(ReadOnlySpan<ulong> operation, ReadOnlySpan<byte> content)
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            _device.Context.MakeCurrent();
+            if (_recorder is null)
+            {
+                Issue(operation, content);
+            }
+            else
+            {
+                _recorder.Add(operation, content);
+            }
+        }
+    }
+
+    private void Issue(ReadOnlySpan<ulong> operation, ReadOnlySpan<byte> content)
+    {
+        if (content.Length == 0)
+        {
+            CudaOperation.Issue(operation, _device, _stream, _cublasLt, null);
+            return;
+        }
+
+        (PinnedMemory staging, CudaEvent read) = (_staging[_nextStaging], _stagingRead[_nextStaging]);
+        _nextStaging ^= 1;
+        read.Synchronize();
+        content.CopyTo(new Span<byte>(staging.Pointer, content.Length));
+        CudaOperation.Issue(operation, _device, _stream, _cublasLt, staging.Pointer);
+        read.Record(_stream);
     }
 }

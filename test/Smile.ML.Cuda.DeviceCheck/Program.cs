@@ -1,12 +1,14 @@
 using System.Globalization;
 using Smile.ML;
+using Smile.ML.Analysis;
 using Smile.ML.Compute;
 using Smile.ML.Cuda;
 using Smile.ML.Cuda.DeviceCheck;
 using Smile.ML.Cuda.Tests.Goldens;
 using Smile.ML.Cuda.Tests.Operations;
+using Smile.ML.Fusion;
 
-// device | operations | goldens FOLDER | benchmark: checks and measures the CUDA backend on this machine's first GPU.
+// Checks and measures the CUDA backend on this machine's first GPU; run.sh runs it all.
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 try
 {
@@ -16,9 +18,11 @@ try
     return args switch
     {
         ["device"] => 0,
-        ["operations"] => Operations(device),
+        ["operations"] => Operations(device, Enum.GetValues<MatrixPrecision>(), OperationCase.All),
+        ["operations", "--quick"] => Operations(device, [MatrixPrecision.Full, MatrixPrecision.Tf32, MatrixPrecision.BFloat16], OperationCase.Quick),
         ["goldens", string folder] => Goldens(folder),
-        ["benchmark"] => Benchmark(device),
+        ["pool", string folder] => Pool(folder),
+        ["benchmark", .. string[] options] => Measure(device, options),
         _ => Usage(),
     };
 }
@@ -30,17 +34,18 @@ catch (SmileException exception)
 
 static int Usage()
 {
-    Console.Error.WriteLine("usage: Smile.ML.Cuda.DeviceCheck device | operations | goldens FOLDER | benchmark");
+    Console.Error.WriteLine(
+        "usage: Smile.ML.Cuda.DeviceCheck device | operations [--quick] | goldens FOLDER | pool FOLDER | benchmark [--figures FILE] [--torch FILE] [--small]");
     return 2;
 }
 
-static int Operations(CudaDevice device)
+static int Operations(CudaDevice device, IEnumerable<MatrixPrecision> precisions, IReadOnlyList<OperationCase> operations)
 {
     int failed = 0, passed = 0;
-    foreach (MatrixPrecision precision in Enum.GetValues<MatrixPrecision>())
+    foreach (MatrixPrecision precision in precisions)
     {
-        using var backend = new CudaBackend(device, new CudaOptions { Precision = precision, CheckMemory = true });
-        foreach (OperationCase operation in OperationCase.All.Where(operation => operation.UsesPrecision || precision == MatrixPrecision.Full))
+        using var backend = new CudaBackend(device, new CudaOptions { Precision = precision, CheckMemory = true, Multiprocessors = 4 });
+        foreach (OperationCase operation in operations.Where(operation => operation.UsesPrecision || precision == MatrixPrecision.Full))
         {
             try
             {
@@ -86,37 +91,31 @@ static int Goldens(string folder)
     return failed == 0 && passed > 0 ? 0 : 1;
 }
 
-static int Benchmark(CudaDevice device)
+static int Pool(string folder)
 {
-    Console.WriteLine("| dense by | precision | out x in | tokens | dense ms | TFLOP/s | routed ms | ratio | ratio by operations |");
-    Console.WriteLine("|---|---|---|---|---|---|---|---|---|");
-    foreach (MatrixPrecision precision in (MatrixPrecision[])[MatrixPrecision.Full, MatrixPrecision.Tf32, MatrixPrecision.BFloat16])
+    SmileCuda.Register();
+    MethodResult[] results = [.. ((string[])["cpu", "cuda"]).Select(device =>
     {
-        foreach ((int outputs, int inputs) in ((int, int)[])[(768, 768), (3072, 768), (4096, 4096), (14336, 4096)])
-        {
-            BenchmarkProducts(device, "own kernels", new CudaOptions { Precision = precision }, outputs, inputs);
-            try
-            {
-                BenchmarkProducts(device, "cuBLASLt", new CudaOptions { Precision = precision, UseCublasLt = true }, outputs, inputs);
-            }
-            catch (SmileException exception)
-            {
-                Console.WriteLine($"| cuBLASLt | {precision} | {outputs}x{inputs} | {exception.Message} |");
-            }
-        }
+        using ModelPool pool = ModelPool.Open(folder);
+        using PoolEvaluation evaluation = PoolEvaluation.Open(
+            pool, Path.Combine(folder, "heads"), Path.Combine(folder, "data"), new ComputeOptions { Device = device });
+        return evaluation.Smile(new SmileFusionOptions { ExpertRank = 32, RouterRank = 16 });
+    })];
+    int different = 0;
+    foreach ((string task, double expected) in results[0].Accuracy)
+    {
+        double actual = results[1].Accuracy[task];
+        different += expected == actual ? 0 : 1;
+        Console.WriteLine($"{task}: {actual:P1} of the images on the GPU, {expected:P1} on the CPU");
     }
 
-    return 0;
+    Console.WriteLine($"pool: {results[0].Accuracy.Count - different} tasks as on the CPU, {different} not");
+    return different == 0 ? 0 : 1;
 }
 
-static void BenchmarkProducts(CudaDevice device, string name, CudaOptions options, int outputs, int inputs)
+static int Measure(CudaDevice device, string[] options)
 {
-    using var layer = new BenchmarkLayer(device, options, outputs, inputs);
-    foreach (int tokens in (int[])[1, 64, 4096, 16384])
-    {
-        (double dense, double routed) = layer.Measure(tokens);
-        Console.WriteLine(
-            $"| {name} | {options.Precision} | {outputs}x{inputs} | {tokens} | {dense * 1e3:F4} | {2.0 * outputs * inputs * tokens / dense / 1e12:F1} | "
-            + $"{routed * 1e3:F4} | {routed / dense:F2} | {layer.OperationRatio:F2} |");
-    }
+    string? Value(string name) => Array.IndexOf(options, name) is >= 0 and int at && at + 1 < options.Length ? options[at + 1] : null;
+    new Benchmark(device, new Figures(Value("--figures")), Value("--torch"), options.Contains("--small")).Run();
+    return 0;
 }

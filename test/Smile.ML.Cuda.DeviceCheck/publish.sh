@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Makes artifacts/device-check: all that a Linux machine with an NVIDIA driver, but without .NET, needs to check and measure the CUDA
-# backend. Copy the folder there and call its run.sh. Argument: the folder with the golden checkpoints, where there is one.
+# backend. Copy the folder there and call its run.sh. Argument: the folder with the golden checkpoints, where there is one; the demo's pool
+# comes along.
 set -euo pipefail
 cd "$(dirname "$0")"
 output=../../artifacts/device-check
 rm -rf "$output"
 mkdir -p "$output"
-dotnet publish -c Release -r linux-x64 -p:PublishSingleFile=true -p:DebugType=none -p:GenerateDocumentationFile=false -o "$output" -v quiet
+dotnet publish -c Release -r linux-x64 -p:PublishSingleFile=true -p:EnableCompressionInSingleFile=true -p:DebugType=none -p:GenerateDocumentationFile=false -o "$output" -v quiet
 cp run.sh torch_benchmark.py "$output"
-if [ $# -gt 0 ]; then cp -r "$1" "$output/golden"; fi
+cp -r ../../examples/demo-pool "$output/pool"
+if [ $# -gt 0 ]; then cp -rL "$1" "$output/golden"; fi
 du -sh "$output"
 if [ "$(du -sm "$output" | cut -f1)" -ge 64 ]; then
     echo "$output is 64 MiB or more" >&2

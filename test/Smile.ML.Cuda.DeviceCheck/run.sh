@@ -1,34 +1,91 @@
 #!/usr/bin/env bash
-# On the GPU machine: checks every kernel, the goldens, the kernels once more under compute-sanitizer where it is installed, and measures.
-# Writes a report to $OUT, or beside this script; fails where a check failed.
+# On the GPU machine: checks every kernel, the goldens and a pool, measures, and looks at the kernels with compute-sanitizer.
+#   run.sh [--quick] [--small] [--budget SECONDS]
+#   --quick   leaves out the operations beside a few of each kind, and all of the sanitizer but memcheck
+#   --small   small sizes, no pool, no PyTorch: for an emulated device
+#   --budget  ends what has not ended by then, 420 seconds by default; what is most wanted comes first
+# Writes device-check.txt, all that was printed, and figures.md, ready for docs/cuda-figures.md, to $OUT or beside this script, as they
+# come. Fails where a check failed or didn't end.
 set -uo pipefail
 cd "$(dirname "$0")"
-report="${OUT:-.}/device-check.txt"
-status=0
+quick=false
+small=false
+budget=420
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --quick) quick=true ;;
+    --small) small=true ;;
+    --budget) budget="$2"; shift ;;
+    *) sed -n 2,8p "$0"; exit 2 ;;
+    esac
+    shift
+done
+out="${OUT:-.}"
+report="$out/device-check.txt"
+figures="$out/figures.md"
 check=./Smile.ML.Cuda.DeviceCheck
+status=0
+SECONDS=0
 
+# What the driver compiles is kept between the steps.
+export CUDA_CACHE_PATH="${CUDA_CACHE_PATH:-$PWD/compiled}"
+
+# Where PyTorch brings cuBLASLt and the program wouldn't find it.
+if [ -z "${CUBLASLT:-}" ]; then
+    CUBLASLT="$(python3 -c 'import glob, os, sysconfig
+found = glob.glob(os.path.join(sysconfig.get_paths()["purelib"], "nvidia", "**", "libcublasLt.so.1[23]"), recursive=True)
+print(found[0] if found else "")' 2>/dev/null)"
+    if [ -n "$CUBLASLT" ]; then export CUBLASLT; else unset CUBLASLT; fi
+fi
+
+# step LIMIT COMMAND...: runs it for that many seconds, or what is left, at most.
 step() {
-    echo "== $*" | tee -a "$report"
-    "$@" 2>&1 | tee -a "$report"
-    if [ "${PIPESTATUS[0]}" -ne 0 ]; then
-        echo "FAILED: $*" | tee -a "$report"
+    local limit=$1 left=$((budget - SECONDS)) code
+    shift
+    if [ "$left" -le 0 ]; then
+        echo "NO TIME LEFT for $*" | tee -a "$report"
+        status=1
+        return
+    fi
+    echo "== $* (at $SECONDS s)" | tee -a "$report"
+    timeout "$((limit < left ? limit : left))" "$@" 2>&1 | tee -a "$report"
+    code=${PIPESTATUS[0]}
+    if [ "$code" -ne 0 ]; then
+        echo "FAILED ($code): $*" | tee -a "$report"
         status=1
     fi
 }
 
 date -u >"$report"
-step "$check" device
+: >"$figures"
+step 60 "$check" device
 if [ "$status" -ne 0 ]; then exit 1; fi
-step nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm --format=csv
-step "$check" operations
-if [ -d golden ]; then step "$check" goldens golden; fi
+if command -v nvidia-smi >/dev/null; then
+    step 20 nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.memory --format=csv
+fi
+step 120 "$check" operations --quick
+if [ -d golden ]; then step 120 "$check" goldens golden; fi
+rm -f torch.tsv
+if ! $small && python3 -c 'import torch' 2>/dev/null; then step 60 python3 torch_benchmark.py torch.tsv; fi
+benchmark=(benchmark --figures "$figures" --torch torch.tsv)
+if $small; then benchmark+=(--small); fi
+step 150 "$check" "${benchmark[@]}"
+if [ -d pool ] && ! $small; then step 90 "$check" pool pool; fi
 if command -v compute-sanitizer >/dev/null; then
-    for tool in memcheck racecheck synccheck initcheck; do
-        step compute-sanitizer --tool "$tool" --error-exitcode 9 "$check" operations
+    tools=(memcheck racecheck synccheck initcheck)
+    if $quick; then tools=(memcheck); fi
+    for tool in "${tools[@]}"; do
+        step 75 compute-sanitizer --tool "$tool" --error-exitcode 9 "$check" operations --quick
     done
 else
     echo "compute-sanitizer is not installed: skipped" | tee -a "$report"
 fi
-step "$check" benchmark
-step python3 torch_benchmark.py
+if ! $quick; then step 120 "$check" operations; fi
+{
+    echo
+    echo "## Checks"
+    echo
+    grep -E '^(operations|goldens|pool): |^FAILED|^NO TIME LEFT|ERROR SUMMARY|compute-sanitizer is not' "$report" | sed 's/^=* */- /'
+} >>"$figures"
+echo "$SECONDS s in all" | tee -a "$report"
 exit "$status"

@@ -8,13 +8,17 @@ namespace Smile.ML.Cuda.Tests;
 public sealed class CublasLtTests
 {
     [TestMethod]
-    public void ProductsFollowTheirFormula()
+    [DataRow(MatrixPrecision.Full)]
+    [DataRow(MatrixPrecision.BFloat16)]
+    [DataRow(MatrixPrecision.Float16)]
+    public void ProductsFollowTheirFormula(MatrixPrecision precision)
     {
         using var backend = new CudaBackend(
-            EmulatedDriver.OpenDevice(), new CudaOptions { UseCublasLt = true, CublasLtPath = EmulatedDriver.LibraryPath, CheckMemory = true });
+            EmulatedDriver.OpenDevice(),
+            new CudaOptions { UseCublasLt = true, CublasLtPath = EmulatedDriver.LibraryPath, Precision = precision, CheckMemory = true });
         foreach (OperationCase operation in ProductCases.All)
         {
-            operation.Run(backend, MatrixPrecision.Full);
+            operation.Run(backend, precision);
         }
 
         Assert.AreEqual(0, EmulatedDriver.BrokenGuards(), "allocations written beyond their ends");

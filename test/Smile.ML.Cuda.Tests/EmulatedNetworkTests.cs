@@ -23,7 +23,7 @@ public sealed class EmulatedNetworkTests
     [DataRow("qwen2")]
     public void GoldensAgree(string network)
     {
-        string folder = GoldenFolder(network);
+        string folder = GoldenFolders.Find(network);
         Register();
         Assert.AreNotEqual(0, new GoldenChecks(folder, Device, 2e-5).Run());
         Assert.AreEqual(0, EmulatedDriver.BrokenGuards(), "allocations written beyond their ends");
@@ -32,7 +32,7 @@ public sealed class EmulatedNetworkTests
     [TestMethod]
     public void ThreadsAndModelsShareADevice()
     {
-        string folder = GoldenFolder("mlp");
+        string folder = GoldenFolders.Find("mlp");
         Register();
         Dictionary<string, HostTensor> inputs = TensorFile.Read(Path.Combine(folder, "expected", "inputs.safetensors"));
         var compute = new ComputeOptions { Device = Device };
@@ -48,23 +48,5 @@ public sealed class EmulatedNetworkTests
         CudaDevice device = EmulatedDriver.OpenDevice();
         EmulatedDriver.Seed(1);
         Backends.Register(Device, _ => new CudaBackend(device, new CudaOptions { CheckMemory = true }));
-    }
-
-    /// <summary>The goldens lie beside the repository, in <c>../shared/golden</c>.</summary>
-    private static string GoldenFolder(string network)
-    {
-        DirectoryInfo? root = new(AppContext.BaseDirectory);
-        while (root is not null && !File.Exists(Path.Combine(root.FullName, "Smile.ML.sln")))
-        {
-            root = root.Parent;
-        }
-
-        string path = Path.GetFullPath(Path.Combine(root!.FullName, "..", "shared", "golden", network));
-        if (!Directory.Exists(path))
-        {
-            Assert.Inconclusive($"There are no golden checkpoints: looked for {path}.");
-        }
-
-        return path;
     }
 }

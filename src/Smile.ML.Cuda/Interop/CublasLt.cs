@@ -11,6 +11,10 @@ internal sealed unsafe class CublasLt : IDisposable
 {
     // From cublasLt.h, cublas_api.h and library_types.h.
     private const int Real32 = 0;
+    private const int Real16 = 2;
+    private const int RealBFloat16 = 14;
+    private const int Compute32 = 68;
+    private const int Compute32ByTf32 = 77;
     private const int Transposed = 1;
     private const int TransposeA = 3;
     private const int Epilogue = 7;
@@ -48,13 +52,11 @@ internal sealed unsafe class CublasLt : IDisposable
     /// <exception cref="SmileException">It is not there, does not work, or lacks that precision.</exception>
     public CublasLt(CudaContext context, string? path, MatrixPrecision precision)
     {
-        // CUBLAS_COMPUTE_32F and its faster kinds.
+        // With factors of 16 bits, the sums are float32 all the same.
         _computeType = precision switch
         {
-            MatrixPrecision.Full => 68,
-            MatrixPrecision.Float16 => 74,
-            MatrixPrecision.BFloat16 => 75,
-            MatrixPrecision.Tf32 => 77,
+            MatrixPrecision.Full or MatrixPrecision.Float16 or MatrixPrecision.BFloat16 => Compute32,
+            MatrixPrecision.Tf32 => Compute32ByTf32,
             _ => throw new SmileException($"cuBLASLt has no precision {precision}; it has Full, Tf32, Float16 and BFloat16."),
         };
         _context = context;
@@ -84,24 +86,22 @@ internal sealed unsafe class CublasLt : IDisposable
             : throw new SmileException($"The library that was loaded as cuBLASLt lacks {name}; version 12 or 13 is needed.");
     }
 
-    /// <summary>Queues result [rows, outputs] = input [rows, inputs] weight [outputs, inputs]^T + bias.</summary>
+    /// <summary>Queues a product of 1 row or more.</summary>
     /// <param name="stream">The stream.</param>
-    /// <param name="input">Address of the input.</param>
-    /// <param name="rows">Rows, 1 or more.</param>
-    /// <param name="weights">The weight and its bias.</param>
-    /// <param name="result">Address of the result.</param>
-    public void Multiply(CudaStream stream, ulong input, int rows, CudaDenseWeights weights, ulong result)
+    /// <param name="product">The product.</param>
+    public void Multiply(CudaStream stream, CublasLtProduct product)
     {
         _context.MakeCurrent();
-        Plan plan = _plans.GetOrAdd(new Shape(rows, weights.Outputs, weights.Inputs, weights.Bias != 0), CreatePlan);
+        Plan plan = _plans.GetOrAdd(
+            new Shape(product.Rows, product.Outputs, product.Inputs, product.Bias != 0, product.Storage), CreatePlan);
         float one = 1, zero = 0;
 
         // The bias is part of the plan while the call reads it.
         lock (plan)
         {
-            if (weights.Bias != 0)
+            if (product.Bias != 0)
             {
-                ulong bias = weights.Bias;
+                ulong bias = product.Bias;
                 Check(_descriptorSet(plan.Descriptor, BiasPointer, &bias, sizeof(ulong)), "Setting a bias of cuBLASLt");
             }
 
@@ -110,8 +110,8 @@ internal sealed unsafe class CublasLt : IDisposable
                 // Matrices are column by column there: the result's transpose is W X^T.
                 Check(
                     _multiply(
-                        _handle, plan.Descriptor, &one, weights.Weight, plan.Weight, input, plan.Input, &zero, result, plan.Result, result, plan.Result, algorithm, _workspace.Address, (nuint)WorkspaceBytes, stream.Value),
-                    $"Multiplying {rows} x {weights.Inputs} by {weights.Inputs} x {weights.Outputs} by cuBLASLt");
+                        _handle, plan.Descriptor, &one, product.Weight, plan.Weight, product.Input, plan.Input, &zero, product.Result, plan.Result, product.Result, plan.Result, algorithm, _workspace.Address, (nuint)WorkspaceBytes, stream.Value),
+                    $"Multiplying {product.Rows} x {product.Inputs} by {product.Inputs} x {product.Outputs} by cuBLASLt");
             }
         }
     }
@@ -182,8 +182,15 @@ internal sealed unsafe class CublasLt : IDisposable
         }
 
         (ulong rows, ulong outputs, ulong inputs) = ((ulong)shape.Rows, (ulong)shape.Outputs, (ulong)shape.Inputs);
-        Check(_layoutCreate(&weight, Real32, inputs, outputs, shape.Inputs), "Describing a matrix to cuBLASLt");
-        Check(_layoutCreate(&input, Real32, inputs, rows, shape.Inputs), "Describing a matrix to cuBLASLt");
+        int type = shape.Storage switch
+        {
+            WeightStorage.BFloat16 => RealBFloat16,
+            WeightStorage.Float16 => Real16,
+            _ => Real32,
+        };
+        int stride = CudaMatrix.RowBytes(shape.Inputs, shape.Storage) / CudaMatrix.ElementBytes(shape.Storage);
+        Check(_layoutCreate(&weight, type, inputs, outputs, stride), "Describing a matrix to cuBLASLt");
+        Check(_layoutCreate(&input, type, inputs, rows, shape.Inputs), "Describing a matrix to cuBLASLt");
         Check(_layoutCreate(&result, Real32, outputs, rows, shape.Outputs), "Describing a matrix to cuBLASLt");
         Check(_preferenceCreate(&preference), "Describing a product to cuBLASLt");
         long workspace = WorkspaceBytes;
@@ -210,7 +217,7 @@ internal sealed unsafe class CublasLt : IDisposable
         }
     }
 
-    private readonly record struct Shape(int Rows, int Outputs, int Inputs, bool HasBias);
+    private readonly record struct Shape(int Rows, int Outputs, int Inputs, bool HasBias, WeightStorage Storage);
 
     private sealed record Plan(nint Descriptor, nint Weight, nint Input, nint Result, byte[] Algorithm);
 }

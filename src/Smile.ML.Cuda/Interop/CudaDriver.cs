@@ -40,6 +40,12 @@ internal sealed unsafe class CudaDriver
         StreamCreate = (delegate* unmanaged<nint*, uint, int>)Export("cuStreamCreate");
         StreamDestroy = (delegate* unmanaged<nint, int>)Export("cuStreamDestroy_v2");
         StreamSynchronize = (delegate* unmanaged<nint, int>)Export("cuStreamSynchronize");
+        StreamBeginCapture = (delegate* unmanaged<nint, int, int>)Export("cuStreamBeginCapture_v2");
+        StreamEndCapture = (delegate* unmanaged<nint, nint*, int>)Export("cuStreamEndCapture");
+        GraphInstantiate = (delegate* unmanaged<nint*, nint, ulong, int>)Export("cuGraphInstantiateWithFlags");
+        GraphLaunch = (delegate* unmanaged<nint, nint, int>)Export("cuGraphLaunch");
+        GraphDestroy = (delegate* unmanaged<nint, int>)Export("cuGraphDestroy");
+        GraphExecutableDestroy = (delegate* unmanaged<nint, int>)Export("cuGraphExecDestroy");
         EventCreate = (delegate* unmanaged<nint*, uint, int>)Export("cuEventCreate");
         EventDestroy = (delegate* unmanaged<nint, int>)Export("cuEventDestroy_v2");
         EventRecord = (delegate* unmanaged<nint, nint, int>)Export("cuEventRecord");
@@ -48,6 +54,7 @@ internal sealed unsafe class CudaDriver
         ModuleLoad = (delegate* unmanaged<nint*, void*, uint, int*, void**, int>)Export("cuModuleLoadDataEx");
         ModuleUnload = (delegate* unmanaged<nint, int>)Export("cuModuleUnload");
         ModuleGetFunction = (delegate* unmanaged<nint*, nint, byte*, int>)Export("cuModuleGetFunction");
+        FunctionSetAttribute = (delegate* unmanaged<nint, int, int, int>)Export("cuFuncSetAttribute");
         LaunchKernel = (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)Export("cuLaunchKernel");
         _getErrorName = (delegate* unmanaged<int, byte**, int>)Export("cuGetErrorName");
         _getErrorString = (delegate* unmanaged<int, byte**, int>)Export("cuGetErrorString");
@@ -97,6 +104,18 @@ internal sealed unsafe class CudaDriver
 
     public delegate* unmanaged<nint, int> StreamSynchronize { get; }
 
+    public delegate* unmanaged<nint, int, int> StreamBeginCapture { get; }
+
+    public delegate* unmanaged<nint, nint*, int> StreamEndCapture { get; }
+
+    public delegate* unmanaged<nint*, nint, ulong, int> GraphInstantiate { get; }
+
+    public delegate* unmanaged<nint, nint, int> GraphLaunch { get; }
+
+    public delegate* unmanaged<nint, int> GraphDestroy { get; }
+
+    public delegate* unmanaged<nint, int> GraphExecutableDestroy { get; }
+
     public delegate* unmanaged<nint*, uint, int> EventCreate { get; }
 
     public delegate* unmanaged<nint, int> EventDestroy { get; }
@@ -112,6 +131,8 @@ internal sealed unsafe class CudaDriver
     public delegate* unmanaged<nint, int> ModuleUnload { get; }
 
     public delegate* unmanaged<nint*, nint, byte*, int> ModuleGetFunction { get; }
+
+    public delegate* unmanaged<nint, int, int, int> FunctionSetAttribute { get; }
 
     public delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int> LaunchKernel { get; }
 

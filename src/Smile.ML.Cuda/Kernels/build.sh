@@ -27,6 +27,16 @@ if grep -l '\.local' "$output"/*.ptx; then
     echo "kernels of these files use local memory" >&2
     exit 1
 fi
+# An instruction and the registers of its operands, numbers left out, one a line.
+instructions() {
+    tr -d '\n' | tr ';' '\n' | grep -o 'mma\.sync.*' | sed -E 's/%[a-z]+[0-9]+/%/g; s/[[:space:]]//g' | sort -u
+}
+from_intrinsics="$("$clang" --target=nvptx64-nvidia-cuda -Xclang -target-cpu -Xclang sm_80 -Xclang -target-feature -Xclang +ptx80 \
+    -Wno-override-module -S intrinsics.ll -o - | instructions)"
+if [ "$from_intrinsics" != "$(cat "$output"/*.ptx | instructions)" ]; then
+    echo "the inline assembly is not what LLVM's intrinsics give: $from_intrinsics" >&2
+    exit 1
+fi
 if [ "$output" != ptx ]; then
     diff -rq ptx "$output" || { echo "The committed PTX is not what the sources compile to: run $0" >&2; exit 1; }
 fi

@@ -38,19 +38,32 @@ DEVICE int count_bits(unsigned x) { return __builtin_popcount(x); }
 DEVICE uint32_t to_tf32(float x) { return (uint32_t)__nvvm_f2tf32_rna(x); }
 
 // Rounds two values to bf16, to nearest even; the first in the lower half.
-DEVICE uint32_t to_bf16_pair(float low, float high) {
-    uint32_t pair;
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
-    return pair;
-}
+DEVICE uint32_t to_bf16_pair(float low, float high) { return __builtin_bit_cast(uint32_t, __nvvm_ff2bf16x2_rn(high, low)); }
 
 // Rounds two values to float16, to nearest even; the first in the lower half.
-DEVICE uint32_t to_float16_pair(float low, float high) {
-    uint32_t pair;
-    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
-    return pair;
+DEVICE uint32_t to_float16_pair(float low, float high) { return __builtin_bit_cast(uint32_t, __nvvm_ff2f16x2_rn(high, low)); }
+
+// Starts to copy 16 (4) bytes to shared memory while the thread goes on: the first count of them, and zeros for the rest. Both
+// addresses are multiples of 16 (4); of the source no more than count bytes are read.
+DEVICE void copy_async_16(void* shared, const void* global, int count) {
+    __nvvm_cp_async_cg_shared_global_16(
+        (__attribute__((address_space(3))) void*)shared, (const __attribute__((address_space(1))) void*)global, count);
+}
+DEVICE void copy_async_4(void* shared, const void* global, int count) {
+    __nvvm_cp_async_ca_shared_global_4(
+        (__attribute__((address_space(3))) void*)shared, (const __attribute__((address_space(1))) void*)global, count);
 }
 
+// Ends a group of the thread's copies, which may be empty.
+DEVICE void commit_copies() { __nvvm_cp_async_commit_group(); }
+
+// Waits until at most so many of the thread's groups, the last ones, are under way.
+#define WAIT_FOR_COPIES(groups) __nvvm_cp_async_wait_group(groups)
+
+// Shared memory whose size the launch says.
+#define DYNAMIC_SHARED(name) extern __shared__ Float4 name[]
+
+// The only lines that clang doesn't check; build.sh compares them with what it makes of LLVM's own intrinsics.
 // c [16, 8] += a [16, 8 words] b^T [8, 8 words], one warp together; a word is one tf32, two bf16 or two float16. Lane l holds, with g = l / 4 and
 // t = l % 4: a (g, t) (g + 8, t) (g, t + 4) (g + 8, t + 4); b (g, t) (g, t + 4); c (g, 2t) (g, 2t + 1) (g + 8, 2t) (g + 8, 2t + 1).
 DEVICE void mma_tf32(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
@@ -78,6 +91,14 @@ constexpr int WarpSize = 32;
 
 struct alignas(16) Float4 {
     float x, y, z, w;
+};
+
+struct alignas(8) Float2 {
+    float x, y;
+};
+
+struct alignas(8) Words2 {
+    uint32_t x, y;
 };
 
 template <class To, class From>

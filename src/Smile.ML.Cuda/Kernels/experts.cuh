@@ -3,8 +3,8 @@
 #include "tile.cuh"
 
 struct Expert {
-    const float* down;           // rows of svh that the router doesn't compute [rank - reused, inputs]
-    const float* up;             // u [outputs, rank]; for a dense expert its weight delta [outputs, inputs]; null for a bias alone
+    const void* down;            // rows of svh that the router doesn't compute [rank - reused, inputs], padded as weights are
+    const void* up;              // u [outputs, rank]; for a dense expert its weight delta [outputs, inputs]; null for a bias alone
     const float* bias;           // [outputs] or null
     const float* router_scales;  // [reused]: factors from the router's outputs to the first rows of svh x
     int rank;
@@ -20,16 +20,17 @@ struct TokenTile {
     int count;
 };
 
-// Finds the index-th tile. The grid has as many blocks as there can be tiles: tokens / TileRows + experts.
+// Finds the index-th tile. The grid has as many blocks as there can be tiles: tokens / Rows + experts.
+template <int Rows>
 DEVICE TokenTile find_tile(const int* starts, int experts, int index) {
     for (int expert = 0; expert < experts; expert++) {
         int first = starts[expert];
         int count = starts[expert + 1] - first;
-        int tiles = (count + TileRows - 1) / TileRows;
+        int tiles = (count + Rows - 1) / Rows;
         if (index < tiles) {
-            first += index * TileRows;
-            count -= index * TileRows;
-            return {expert, first, count < TileRows ? count : TileRows};
+            first += index * Rows;
+            count -= index * Rows;
+            return {expert, first, count < Rows ? count : Rows};
         }
         index -= tiles;
     }

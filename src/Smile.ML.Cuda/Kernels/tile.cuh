@@ -1,118 +1,239 @@
 // One block's tile of a matrix product: Rows x Columns dot products of rows of a with rows of b, each row contiguous.
 //
-// All kinds of tile share one shape: 128 threads; thread t loads row t % 64 of both operands, in halves. The caller passes each thread
-// the pointers to the rows that it loads, so rows may be gathered from anywhere; null for a row beyond the edge. Every result is one
-// chain of additions along the depth: it doesn't depend on where in a tile, in which kind of tile, or in which batch its row stands.
+// The operands travel to shared memory as they are, by asynchronous copies, some steps of Depth ahead of their use; they are rounded to
+// the precision of the product when a thread reads its part. Rows may be gathered from anywhere. Every result is one chain of additions
+// along the depth: it doesn't depend on where in a tile, in which shape of tile, or in which batch its row stands.
 //
-// Tiles are 64 columns wide, or 16 where there are few rows or columns: then more blocks share the work, and, as there is little of it
-// to hide the memory's latency behind, each step takes more of the depth.
+// Three shapes, of four warps each. What bounds them, by the figures that NVIDIA states for an A100 (H100 PCIe and SXM in brackets): 1024
+// (2048) bf16 multiply-adds and 128 bytes of shared memory per clock and multiprocessor, 164 (228) KiB of it.
+//   Wide, 64 x 64 a warp: for bf16, 16 of the depth take 64 (32) clocks of a warp's tensor core share and 48 of shared memory (4 KiB of
+//     float32 rows, 2 KiB of 16-bit weights); for tf32, 128 (64) and 64. 128 registers hold sums, so that two blocks fit in the register
+//     file; their stages are chosen for two blocks' shared memory.
+//   Middle, 32 x 32 a warp: where wide tiles are too few for all multiprocessors.
+//   Narrow, 16 x 8 a warp: for few rows the weights' way from memory is all; eight stages keep 14 KiB a block under way.
 #pragma once
 #include "device.cuh"
 
 constexpr int TileThreads = 128;
-constexpr int TileRows = 64;
+constexpr int TileWarps = TileThreads / WarpSize;
 
-// The row of either operand that this thread loads.
-DEVICE int loader_row() { return threadIdx.x % TileRows; }
+// Each step of the depth takes two of the tensor cores' 16.
+constexpr int Depth = 32;
 
-// Reads count values of a row from k on; zeros beyond the depth.
-template <int Count>
-DEVICE void load_values(const float* row, int k, int depth, float (&values)[Count]) {
-    // Rows are 16-byte aligned when the depth is a multiple of 4: allocations are.
-    if (row != nullptr && depth % 4 == 0) {
-#pragma unroll
-        for (int i = 0; i < Count; i += 4) {
-            Float4 four = k + i < depth ? *reinterpret_cast<const Float4*>(row + k + i) : Float4{0, 0, 0, 0};
-            values[i] = four.x;
-            values[i + 1] = four.y;
-            values[i + 2] = four.z;
-            values[i + 3] = four.w;
-        }
-    } else {
-#pragma unroll
-        for (int i = 0; i < Count; i++) {
-            values[i] = row != nullptr && k + i < depth ? row[k + i] : 0.0f;
-        }
-    }
+// How a weight's elements lie in memory. Rows begin at multiples of 16 bytes; zeros fill what lies between.
+struct Float32Weights {
+    static constexpr int Bytes = 4;
+};
+struct HalfWeights {
+    static constexpr int Bytes = 2;
+};
+
+template <class Weights>
+DEVICE const void* row_of(const void* weights, int row, int depth) {
+    constexpr int PerChunk = 16 / Weights::Bytes;
+    int stride = (depth + PerChunk - 1) / PerChunk * 16;
+    return static_cast<const unsigned char*>(weights) + (size_t)row * stride;
 }
 
-// Float32 multiply-adds: exact products, one rounding per addition.
-template <int Columns>
-struct Float32Tile {
-    static constexpr int Width = Columns;
-    static constexpr int Depth = Columns == 64 ? 16 : 32;
-    static constexpr int PerLoad = Depth / 2;
-    static constexpr int ThreadColumns = Columns == 64 ? 4 : 2;
-    static constexpr int ThreadRows = TileRows * Columns / TileThreads / ThreadColumns;
-    static constexpr int Across = Columns / ThreadColumns;
+struct Wide {
+    static constexpr int Rows = 128, Columns = 128, WarpsAcross = 2;
+    template <class Weights>
+    static constexpr int Stages = Weights::Bytes == 2 ? 3 : 2;
+};
+struct Middle {
+    static constexpr int Rows = 64, Columns = 64, WarpsAcross = 2;
+    template <class Weights>
+    static constexpr int Stages = Weights::Bytes == 2 ? 4 : 3;
+};
+struct Narrow {
+    static constexpr int Rows = 16, Columns = 32, WarpsAcross = 4;
+    template <class Weights>
+    static constexpr int Stages = 8;
+};
 
-    // Both operands transposed, so that a thread's rows and columns are neighbours.
-    struct Storage {
-        alignas(16) float a[2][Depth][TileRows + 4];
-        alignas(16) float b[2][Depth][Columns + 4];
-    };
+// One step of one operand in shared memory. Chunks of 16 bytes of a row change places so that the lanes that read together find theirs
+// in different banks: two rows of four chunks each for float32, four rows of 32 bytes each for 16-bit elements.
+template <int RowCount, int ElementBytes>
+struct Panel {
+    static constexpr int Chunks = Depth * ElementBytes / 16;
+    static constexpr int PerChunk = 16 / ElementBytes;
+    static constexpr int Bytes = RowCount * Depth * ElementBytes;
+    static constexpr int ThreadChunks = RowCount * Chunks / TileThreads;
+    static_assert(RowCount * Chunks % TileThreads == 0, "all threads load alike");
 
-    template <class Write>
-    static __device__ __forceinline__ void multiply(Storage& storage, const float* a, const float* b, int depth, Write write) {
-        const int row = loader_row();
-        const int half = threadIdx.x / TileRows * PerLoad;
-        const int first_row = threadIdx.x / Across * ThreadRows;
-        const int first_column = threadIdx.x % Across * ThreadColumns;
-        float sums[ThreadRows][ThreadColumns] = {};
-        float next_a[PerLoad], next_b[PerLoad];
-        auto load = [&](int k) {
-            load_values(a, k + half, depth, next_a);
-            if (row < Columns) {
-                load_values(b, k + half, depth, next_b);
+    static constexpr __device__ __forceinline__ int place(int row, int chunk) {
+        int swizzle = ElementBytes == 4 ? (row & 1) << 2 | (row >> 1 & 3) : (row >> 1 & 1) << 1 | (row >> 2 & 1);
+        return (row * Chunks + (chunk ^ swizzle)) * 16;
+    }
+
+    // The i-th row and the chunk that this thread loads.
+    static __device__ __forceinline__ int loaded_row(int i) { return threadIdx.x / Chunks + i * (TileThreads / Chunks); }
+    static __device__ __forceinline__ int loaded_chunk() { return threadIdx.x % Chunks; }
+};
+
+// Where four neighbouring elements lie, from column k of the step on.
+template <class Panel>
+constexpr __device__ __forceinline__ int place_of(int row, int k) {
+    return Panel::place(row, k / Panel::PerChunk) + k % Panel::PerChunk * (16 / Panel::PerChunk);
+}
+
+// Whether the lanes that a multiprocessor serves together, 128 bytes at once, read from 32 different banks.
+template <class Panel>
+constexpr __device__ bool reads_without_conflicts() {
+    constexpr int Lanes = 128 / (4 * 16 / Panel::PerChunk);
+    for (int first = 0; first < WarpSize; first += Lanes) {
+        uint32_t banks = 0;
+        for (int lane = first; lane < first + Lanes; lane++) {
+            for (int word = 0; word < WarpSize / Lanes; word++) {
+                banks |= 1u << (place_of<Panel>(lane / 4, lane % 4 * 4) / 4 + word) % 32;
             }
-        };
-        auto store = [&](int buffer) {
+        }
+        if (banks != 0xffffffffu) {
+            return false;
+        }
+    }
+    return true;
+}
+static_assert(reads_without_conflicts<Panel<64, 4>>() && reads_without_conflicts<Panel<64, 2>>(), "banks");
+
+// The way of a tile's operands through shared memory.
+template <class Shape, class Weights>
+struct Pipeline {
+    static constexpr int Stages = Shape::template Stages<Weights>;
+    using A = Panel<Shape::Rows, 4>;
+    using B = Panel<Shape::Columns, Weights::Bytes>;
+    static constexpr int StageBytes = A::Bytes + B::Bytes;
+
+    // Calls step(a, b) for each step of the depth in turn, with its operands in shared memory. row_of_a and row_of_b give a row by its
+    // index in the tile, null beyond the edge. Rows of a are aligned to 16 bytes, or to 4; somewhere is any address that is.
+    template <class RowOfA, class RowOfB, class Step>
+    static __device__ __forceinline__ void run(
+        unsigned char* storage, int depth, bool aligned, const void* somewhere, RowOfA row_of_a, RowOfB row_of_b, Step step) {
+        const float* a[A::ThreadChunks];
+        const unsigned char* b[B::ThreadChunks];
 #pragma unroll
-            for (int i = 0; i < PerLoad; i++) {
-                storage.a[buffer][half + i][row] = next_a[i];
-                if (row < Columns) {
-                    storage.b[buffer][half + i][row] = next_b[i];
+        for (int i = 0; i < A::ThreadChunks; i++) {
+            a[i] = row_of_a(A::loaded_row(i));
+        }
+#pragma unroll
+        for (int i = 0; i < B::ThreadChunks; i++) {
+            b[i] = static_cast<const unsigned char*>(row_of_b(B::loaded_row(i)));
+        }
+        auto load = [&](int first, unsigned char* stage) {
+            const int k = first + A::loaded_chunk() * A::PerChunk;
+            auto place = [&](int i) { return stage + A::place(A::loaded_row(i), A::loaded_chunk()); };
+            auto left = [&](int i) { return a[i] == nullptr ? 0 : depth - k; };
+            if (aligned) {
+#pragma unroll
+                for (int i = 0; i < A::ThreadChunks; i++) {
+                    copy_async_16(place(i), left(i) > 0 ? a[i] + k : somewhere, left(i) >= 4 ? 16 : left(i) > 0 ? left(i) * 4 : 0);
                 }
-            }
-        };
-        load(0);
-        store(0);
-        __syncthreads();
-        int buffer = 0;
-        for (int k = 0; k < depth; k += Depth, buffer ^= 1) {
-            bool more = k + Depth < depth;
-            if (more) {
-                load(k + Depth);
-            }
-#pragma unroll 16
-            for (int i = 0; i < Depth; i++) {
+            } else {
+                for (int j = 0; j < 4; j++) {
 #pragma unroll
-                for (int r = 0; r < ThreadRows; r++) {
-#pragma unroll
-                    for (int c = 0; c < ThreadColumns; c++) {
-                        sums[r][c] = multiply_add(
-                            storage.a[buffer][i][first_row + r], storage.b[buffer][i][first_column + c], sums[r][c]);
+                    for (int i = 0; i < A::ThreadChunks; i++) {
+                        copy_async_4(place(i) + 4 * j, left(i) > j ? a[i] + k + j : somewhere, left(i) > j ? 4 : 0);
                     }
                 }
             }
-            if (more) {
-                // The other buffer's readers passed the last barrier before this one was read.
-                store(buffer ^ 1);
-                __syncthreads();
+            const int kb = first + B::loaded_chunk() * B::PerChunk;
+#pragma unroll
+            for (int i = 0; i < B::ThreadChunks; i++) {
+                bool inside = b[i] != nullptr && kb < depth;
+                copy_async_16(
+                    stage + A::Bytes + B::place(B::loaded_row(i), B::loaded_chunk()),
+                    inside ? b[i] + (size_t)kb * Weights::Bytes : somewhere,
+                    inside ? 16 : 0);
             }
+        };
+        for (int stage = 0; stage < Stages - 1; stage++) {
+            if (stage * Depth < depth) {
+                load(stage * Depth, storage + stage * StageBytes);
+            }
+            commit_copies();
         }
-#pragma unroll
-        for (int r = 0; r < ThreadRows; r++) {
-#pragma unroll
-            for (int c = 0; c < ThreadColumns; c++) {
-                write(first_row + r, first_column + c, sums[r][c]);
+        int current = 0;
+        int next = Stages - 1;
+        for (int k = 0; k < depth; k += Depth) {
+            // This thread's copies of the step are there, then everybody's; and everybody is done with the stage that is filled next.
+            WAIT_FOR_COPIES(Stages - 2);
+            __syncthreads();
+            if (k + (Stages - 1) * Depth < depth) {
+                load(k + (Stages - 1) * Depth, storage + next * StageBytes);
             }
+            commit_copies();
+            step(storage + current * StageBytes, storage + current * StageBytes + A::Bytes);
+            current = current + 1 == Stages ? 0 : current + 1;
+            next = next + 1 == Stages ? 0 : next + 1;
         }
     }
 };
 
+// Four neighbouring elements of a weight's row, from column k of the step on.
+template <class Panel>
+DEVICE Float4 four_of(const unsigned char* panel, int row, int k) {
+    if (Panel::PerChunk == 4) {
+        return *reinterpret_cast<const Float4*>(panel + place_of<Panel>(row, k));
+    }
+    Words2 pairs = *reinterpret_cast<const Words2*>(panel + place_of<Panel>(row, k));
+    return {
+        bits_as<float>(pairs.x << 16), bits_as<float>(pairs.x & 0xffff0000u), bits_as<float>(pairs.y << 16),
+        bits_as<float>(pairs.y & 0xffff0000u)};
+}
+
+// Float32 multiply-adds: exact products, one rounding per addition.
+struct Float32 {
+    template <class Shape, class Weights>
+    struct Tile {
+        using Operands = Pipeline<Shape, Weights>;
+        static constexpr int Across = 16;
+        static constexpr int ThreadColumns = Shape::Columns / Across;
+        static constexpr int ThreadRows = Shape::Rows / (TileThreads / Across);
+
+        template <class RowOfA, class RowOfB, class Write>
+        static __device__ __forceinline__ void multiply(
+            unsigned char* storage, int depth, bool aligned, const void* somewhere, RowOfA row_of_a, RowOfB row_of_b, Write write) {
+            const int first_row = threadIdx.x / Across * ThreadRows;
+            const int first_column = threadIdx.x % Across * 2;
+            // A thread's columns are pairs of neighbours, so that a warp writes whole lines.
+            auto column = [&](int c) { return first_column + c / 2 * 2 * Across + c % 2; };
+            float sums[ThreadRows][ThreadColumns] = {};
+            Operands::run(
+                storage, depth, aligned, somewhere, row_of_a, row_of_b, [&](const unsigned char* a, const unsigned char* b) {
+#pragma unroll 2
+                    for (int k = 0; k < Depth; k += 4) {
+                        Float4 fb[ThreadColumns];
+#pragma unroll
+                        for (int c = 0; c < ThreadColumns; c++) {
+                            fb[c] = four_of<typename Operands::B>(b, column(c), k);
+                        }
+#pragma unroll
+                        for (int r = 0; r < ThreadRows; r++) {
+                            Float4 fa = four_of<typename Operands::A>(a, first_row + r, k);
+#pragma unroll
+                            for (int c = 0; c < ThreadColumns; c++) {
+                                float& sum = sums[r][c];
+                                sum = multiply_add(fa.x, fb[c].x, sum);
+                                sum = multiply_add(fa.y, fb[c].y, sum);
+                                sum = multiply_add(fa.z, fb[c].z, sum);
+                                sum = multiply_add(fa.w, fb[c].w, sum);
+                            }
+                        }
+                    }
+                });
+#pragma unroll
+            for (int r = 0; r < ThreadRows; r++) {
+#pragma unroll
+                for (int c = 0; c < ThreadColumns; c += 2) {
+                    write(first_row + r, column(c), sums[r][c], sums[r][c + 1]);
+                }
+            }
+        }
+    };
+};
+
 // Values as tf32, one to a word.
-struct Tf32 {
+struct Tf32Format {
     static constexpr int PerWord = 1;
     static __device__ __forceinline__ uint32_t word(const float* values) { return to_tf32(values[0]); }
     static __device__ __forceinline__ void subtract(uint32_t word, float* values) { values[0] -= bits_as<float>(word); }
@@ -120,7 +241,7 @@ struct Tf32 {
 };
 
 // Values as float16, two to a word.
-struct Float16 {
+struct Float16Format {
     static constexpr int PerWord = 2;
     static __device__ __forceinline__ uint32_t word(const float* values) { return to_float16_pair(values[0], values[1]); }
     static __device__ __forceinline__ void subtract(uint32_t, float*) {}
@@ -128,7 +249,7 @@ struct Float16 {
 };
 
 // Values as bf16, two to a word.
-struct Bf16 {
+struct Bf16Format {
     static constexpr int PerWord = 2;
     static __device__ __forceinline__ uint32_t word(const float* values) { return to_bf16_pair(values[0], values[1]); }
     static __device__ __forceinline__ void subtract(uint32_t word, float* values) {
@@ -139,140 +260,110 @@ struct Bf16 {
 };
 
 // Tensor cores. With Parts = 2 every value is split into its rounding and the rest, and three products are added (high low, low high,
-// high high; low low is below the rounding): 22 bits of mantissa for tf32, 16 for bf16.
-template <class Format, int Parts, int Columns>
-struct TensorCoreTile {
-    static constexpr int Width = Columns;
-    static constexpr int Words = Columns == 64 ? 16 : 32 / Format::PerWord;
-    static constexpr int Depth = Words * Format::PerWord;
-    static constexpr int LoadWords = Words / 2;
-    static constexpr int PerLoad = Depth / 2;
-    static constexpr int WarpsAcross = Columns == 64 ? 2 : 1;
-    static constexpr int WarpRows = TileRows * WarpsAcross / (TileThreads / WarpSize);
-    static constexpr int WarpColumns = Columns / WarpsAcross;
-    static constexpr int RowBlocks = WarpRows / 16;
-    static constexpr int ColumnBlocks = WarpColumns / 8;
+// high high; low low is below the rounding): 22 bits of mantissa for tf32, 16 for bf16. Weights of 16 bits have no rest. With Parts = 1
+// the weights in memory are rounded already.
+template <class Format, int Parts>
+struct TensorCores {
+    // A fragment's columns may stand in any order that is the same for both operands. Here a lane's are four neighbours of each 16, so
+    // that one access brings them, float32 or 16 bits; ldmatrix, which moves 16-bit elements alone, would bring no more at once.
+    static constexpr int LaneWords = 4 / Format::PerWord;
+    using Words = uint32_t[LaneWords];
 
-    // Four words of padding: the eight rows of a fragment then lie in different banks.
-    static constexpr int Stride = Words + 4;
-
-    struct Storage {
-        alignas(16) uint32_t a[2][Parts][TileRows][Stride];
-        alignas(16) uint32_t b[2][Parts][Columns][Stride];
-    };
-
-    template <class Write>
-    static __device__ __forceinline__ void multiply(Storage& storage, const float* a, const float* b, int depth, Write write) {
-        const int row = loader_row();
-        const int half = threadIdx.x / TileRows;
-        const int warp = threadIdx.x / WarpSize;
-        const int group = threadIdx.x % WarpSize / 4;
-        const int member = threadIdx.x % 4;
-        const int first_row = warp / WarpsAcross * WarpRows;
-        const int first_column = warp % WarpsAcross * WarpColumns;
-        float sums[RowBlocks][ColumnBlocks][4] = {};
-        float next_a[PerLoad], next_b[PerLoad];
-        auto load = [&](int k) {
-            load_values(a, k + half * PerLoad, depth, next_a);
-            if (row < Columns) {
-                load_values(b, k + half * PerLoad, depth, next_b);
-            }
-        };
-        auto store = [&](int buffer) {
+    static __device__ __forceinline__ void split(Float4 four, uint32_t (&parts)[Parts][LaneWords]) {
+        float values[4] = {four.x, four.y, four.z, four.w};
 #pragma unroll
-            for (int part = 0; part < Parts; part++) {
+        for (int part = 0; part < Parts; part++) {
 #pragma unroll
-                for (int i = 0; i < LoadWords; i++) {
-                    uint32_t word = Format::word(next_a + i * Format::PerWord);
-                    storage.a[buffer][part][row][half * LoadWords + i] = word;
-                    if (part + 1 < Parts) {
-                        Format::subtract(word, next_a + i * Format::PerWord);
-                    }
-                    if (row < Columns) {
-                        word = Format::word(next_b + i * Format::PerWord);
-                        storage.b[buffer][part][row][half * LoadWords + i] = word;
-                        if (part + 1 < Parts) {
-                            Format::subtract(word, next_b + i * Format::PerWord);
-                        }
-                    }
-                }
-            }
-        };
-        auto add_products = [&](int buffer, int part_a, int part_b, int word) {
-            uint32_t fa[RowBlocks][4], fb[ColumnBlocks][2];
-#pragma unroll
-            for (int i = 0; i < RowBlocks; i++) {
-                const uint32_t* from = &storage.a[buffer][part_a][first_row + i * 16 + group][word + member];
-                fa[i][0] = from[0];
-                fa[i][1] = from[8 * Stride];
-                fa[i][2] = from[4];
-                fa[i][3] = from[8 * Stride + 4];
-            }
-#pragma unroll
-            for (int j = 0; j < ColumnBlocks; j++) {
-                const uint32_t* from = &storage.b[buffer][part_b][first_column + j * 8 + group][word + member];
-                fb[j][0] = from[0];
-                fb[j][1] = from[4];
-            }
-#pragma unroll
-            for (int i = 0; i < RowBlocks; i++) {
-#pragma unroll
-                for (int j = 0; j < ColumnBlocks; j++) {
-                    Format::mma(sums[i][j], fa[i], fb[j]);
-                }
-            }
-        };
-        load(0);
-        store(0);
-        __syncthreads();
-        int buffer = 0;
-        for (int k = 0; k < depth; k += Depth, buffer ^= 1) {
-            bool more = k + Depth < depth;
-            if (more) {
-                load(k + Depth);
-            }
-#pragma unroll
-            for (int word = 0; word < Words; word += 8) {
-                if (Parts == 2) {
-                    add_products(buffer, 0, Parts - 1, word);
-                    add_products(buffer, Parts - 1, 0, word);
-                }
-                add_products(buffer, 0, 0, word);
-            }
-            if (more) {
-                store(buffer ^ 1);
-                __syncthreads();
-            }
-        }
-#pragma unroll
-        for (int i = 0; i < RowBlocks; i++) {
-#pragma unroll
-            for (int j = 0; j < ColumnBlocks; j++) {
-#pragma unroll
-                for (int v = 0; v < 4; v++) {
-                    write(first_row + i * 16 + v / 2 * 8 + group, first_column + j * 8 + member * 2 + v % 2, sums[i][j][v]);
+            for (int i = 0; i < LaneWords; i++) {
+                parts[part][i] = Format::word(values + i * Format::PerWord);
+                if (part + 1 < Parts) {
+                    Format::subtract(parts[part][i], values + i * Format::PerWord);
                 }
             }
         }
     }
+
+    template <class Panel>
+    static __device__ __forceinline__ void split_weights(const unsigned char* panel, int row, int k, uint32_t (&parts)[Parts][LaneWords]) {
+        if (Parts == 1 && Format::PerWord == 2) {
+            static_assert(Parts > 1 || Format::PerWord == 1 || Panel::PerChunk == 8, "16-bit products take 16-bit weights");
+            Words2 pairs = *reinterpret_cast<const Words2*>(panel + place_of<Panel>(row, k));
+            parts[0][0] = pairs.x;
+            parts[0][LaneWords - 1] = pairs.y;
+        } else if (Parts == 1) {
+            Float4 four = four_of<Panel>(panel, row, k);
+            parts[0][0] = bits_as<uint32_t>(four.x);
+            parts[0][1 % LaneWords] = bits_as<uint32_t>(four.y);
+            parts[0][2 % LaneWords] = bits_as<uint32_t>(four.z);
+            parts[0][3 % LaneWords] = bits_as<uint32_t>(four.w);
+        } else {
+            split(four_of<Panel>(panel, row, k), parts);
+        }
+    }
+
+    template <class Shape, class Weights>
+    struct Tile {
+        using Operands = Pipeline<Shape, Weights>;
+        static constexpr int WarpsAcross = Shape::WarpsAcross;
+        static constexpr int WarpRows = Shape::Rows * WarpsAcross / TileWarps;
+        static constexpr int WarpColumns = Shape::Columns / WarpsAcross;
+        static constexpr int RowBlocks = WarpRows / 16;
+        static constexpr int ColumnBlocks = WarpColumns / 8;
+
+        template <class RowOfA, class RowOfB, class Write>
+        static __device__ __forceinline__ void multiply(
+            unsigned char* storage, int depth, bool aligned, const void* somewhere, RowOfA row_of_a, RowOfB row_of_b, Write write) {
+            const int warp = threadIdx.x / WarpSize;
+            const int group = threadIdx.x % WarpSize / 4;
+            const int member = threadIdx.x % 4;
+            const int first_row = warp / WarpsAcross * WarpRows + group;
+            const int first_column = warp % WarpsAcross * WarpColumns;
+            float sums[RowBlocks][ColumnBlocks][4] = {};
+            Operands::run(
+                storage, depth, aligned, somewhere, row_of_a, row_of_b, [&](const unsigned char* a, const unsigned char* b) {
+#pragma unroll
+                    for (int k = 0; k < Depth; k += 16) {
+                        uint32_t fb[ColumnBlocks][Parts][LaneWords];
+#pragma unroll
+                        for (int j = 0; j < ColumnBlocks; j++) {
+                            split_weights<typename Operands::B>(b, first_column + j * 8 + group, k + member * 4, fb[j]);
+                        }
+#pragma unroll
+                        for (int i = 0; i < RowBlocks; i++) {
+                            uint32_t upper[Parts][LaneWords], lower[Parts][LaneWords];
+                            split(four_of<typename Operands::A>(a, first_row + i * 16, k + member * 4), upper);
+                            split(four_of<typename Operands::A>(a, first_row + i * 16 + 8, k + member * 4), lower);
+#pragma unroll
+                            for (int j = 0; j < ColumnBlocks; j++) {
+                                if (Parts == 2 && Weights::Bytes == 4) {
+                                    add(sums[i][j], upper[0], lower[0], fb[j][Parts - 1]);
+                                }
+                                if (Parts == 2) {
+                                    add(sums[i][j], upper[Parts - 1], lower[Parts - 1], fb[j][0]);
+                                }
+                                add(sums[i][j], upper[0], lower[0], fb[j][0]);
+                            }
+                        }
+                    }
+                });
+#pragma unroll
+            for (int i = 0; i < RowBlocks; i++) {
+#pragma unroll
+                for (int j = 0; j < ColumnBlocks; j++) {
+                    const float(&sum)[4] = sums[i][j];
+                    write(first_row + i * 16, first_column + j * 8 + member * 2, sum[0], sum[1]);
+                    write(first_row + i * 16 + 8, first_column + j * 8 + member * 2, sum[2], sum[3]);
+                }
+            }
+        }
+
+        static __device__ __forceinline__ void add(float (&sum)[4], const Words& upper, const Words& lower, const Words& column) {
+#pragma unroll
+            for (int i = 0; i < LaneWords; i += 2) {
+                uint32_t a[4] = {upper[i], lower[i], upper[i + 1], lower[i + 1]};
+                uint32_t b[2] = {column[i], column[i + 1]};
+                Format::mma(sum, a, b);
+            }
+        }
+    };
 };
-
-template <int Columns>
-using Tf32Tile = TensorCoreTile<Tf32, 1, Columns>;
-template <int Columns>
-using Tf32x3Tile = TensorCoreTile<Tf32, 2, Columns>;
-template <int Columns>
-using Float16Tile = TensorCoreTile<Float16, 1, Columns>;
-template <int Columns>
-using Bf16Tile = TensorCoreTile<Bf16, 1, Columns>;
-template <int Columns>
-using Bf16x3Tile = TensorCoreTile<Bf16, 2, Columns>;
-
-// Defines a kernel for each precision: BODY(name, Tile) with a type of tile Columns wide.
-#define FOR_EACH_PRECISION(BODY, name, Columns) \
-    BODY(name##_float32, Float32Tile<Columns>)  \
-    BODY(name##_tf32, Tf32Tile<Columns>)        \
-    BODY(name##_tf32x3, Tf32x3Tile<Columns>)    \
-    BODY(name##_float16, Float16Tile<Columns>)  \
-    BODY(name##_bf16, Bf16Tile<Columns>)        \
-    BODY(name##_bf16x3, Bf16x3Tile<Columns>)

@@ -11,6 +11,7 @@ namespace Smile.ML.Cuda.Tests.Emulator;
 internal static unsafe class EmulatedDriver
 {
     private const int TextBytes = 65536;
+
     /// <summary>The library; cuBLASLt too, as far as it is emulated.</summary>
     public static readonly string LibraryPath = Path.Combine(AppContext.BaseDirectory, "libcuda-emulator.so");
     private static readonly Lazy<nint> Library = new(() => NativeLibrary.Load(LibraryPath));
@@ -42,7 +43,32 @@ internal static unsafe class EmulatedDriver
     /// <summary>Forgets failed work.</summary>
     public static void Recover() => ((delegate* unmanaged<int>)Export("emulator_recover"))();
 
-    /// <summary>Gets all barriers of the kernels' sources, as file:line.</summary>
+    /// <summary>Gets the bytes that are allocated, and the bytes copied from the host so far; those of a graph count once.</summary>
+    public static (long Allocated, long FromHost) Memory()
+    {
+        nuint allocated, fromHost;
+        ((delegate* unmanaged<nuint*, nuint*, int>)Export("emulator_memory"))(&allocated, &fromHost);
+        return ((long)allocated, (long)fromHost);
+    }
+
+    /// <summary>Gets how many times a graph was launched, and how many graphs the driver holds.</summary>
+    public static (int Launches, int Count) Graphs()
+    {
+        int launches, count;
+        ((delegate* unmanaged<int*, int*, int>)Export("emulator_graphs"))(&launches, &count);
+        return (launches, count);
+    }
+
+    /// <summary>Makes a function of the driver fail; empty for none.</summary>
+    public static void Fail(string function)
+    {
+        fixed (byte* name = Encoding.UTF8.GetBytes(function + '\0'))
+        {
+            ((delegate* unmanaged<byte*, int>)Export("emulator_fail"))(name);
+        }
+    }
+
+    /// <summary>Gets all barriers of the kernels' sources, as file:line, waits for copies among them.</summary>
     public static IReadOnlyList<string> Barriers()
     {
         byte[] text = new byte[TextBytes];

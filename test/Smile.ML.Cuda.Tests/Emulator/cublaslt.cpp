@@ -11,10 +11,25 @@ struct Descriptor {
     const float* bias = nullptr;
 };
 
+enum Type { Real32 = 0, Real16 = 2, RealBFloat16 = 14 };
+
 struct Layout {
+    int type;
     uint64_t rows, columns;
     int64_t leading;
-    float at(const float* matrix, uint64_t row, uint64_t column) const { return matrix[column * leading + row]; }
+    float at(const void* matrix, uint64_t row, uint64_t column) const {
+        uint64_t index = column * leading + row;
+        if (type == Real32) {
+            return static_cast<const float*>(matrix)[index];
+        }
+        if (type == Real16) {
+            return (float)static_cast<const _Float16*>(matrix)[index];
+        }
+        uint32_t bits = (uint32_t)static_cast<const uint16_t*>(matrix)[index] << 16;
+        float value;
+        std::memcpy(&value, &bits, 4);
+        return value;
+    }
 };
 
 enum Status { Success = 0, InvalidValue = 7 };
@@ -53,8 +68,8 @@ API cublasLtMatmulDescDestroy(void* descriptor) {
 }
 
 API cublasLtMatrixLayoutCreate(void** layout, int type, uint64_t rows, uint64_t columns, int64_t leading) {
-    *layout = new Layout{rows, columns, leading};
-    return type == 0 && leading >= (int64_t)rows ? Success : InvalidValue;
+    *layout = new Layout{type, rows, columns, leading};
+    return (type == Real32 || type == Real16 || type == RealBFloat16) && leading >= (int64_t)rows ? Success : InvalidValue;
 }
 
 API cublasLtMatrixLayoutDestroy(void* layout) {
@@ -83,13 +98,13 @@ API cublasLtMatmulAlgoGetHeuristic(void*, void*, void*, void*, void*, void*, voi
 }
 
 API cublasLtMatmul(
-    void*, void* descriptor, const float* alpha, const float* a, void* a_layout, const float* b, void* b_layout, const float* beta,
+    void*, void* descriptor, const float* alpha, const void* a, void* a_layout, const void* b, void* b_layout, const float* beta,
     const float*, void*, float* d, void* d_layout, const unsigned char* algorithm, void*, size_t, void* stream) {
     Descriptor how = *static_cast<Descriptor*>(descriptor);
     Layout la = *static_cast<Layout*>(a_layout), lb = *static_cast<Layout*>(b_layout), ld = *static_cast<Layout*>(d_layout);
     uint64_t depth = how.transpose[0] ? la.rows : la.columns;
     bool fits = (how.transpose[0] ? la.columns : la.rows) == ld.rows && (how.transpose[1] ? lb.rows : lb.columns) == ld.columns
-        && (how.transpose[1] ? lb.columns : lb.rows) == depth;
+        && (how.transpose[1] ? lb.columns : lb.rows) == depth && la.type == lb.type && ld.type == Real32;
     if (!fits || *alpha != 1 || *beta != 0 || algorithm[63] != 0x5a || (how.epilogue == 4) != (how.bias != nullptr)) {
         return InvalidValue;
     }

@@ -13,6 +13,12 @@
 
 #define API extern "C" __attribute__((visibility("default"))) int
 
+// A test may name a function that fails.
+#define MAY_FAIL                   \
+    if (fails(__func__)) {         \
+        return Unknown;            \
+    }
+
 namespace {
 
 enum Result {
@@ -27,6 +33,9 @@ enum Result {
     InvalidHandle = 400,
     NotFound = 500,
     IllegalAddress = 700,
+    CaptureUnsupported = 900,
+    CaptureInvalidated = 901,
+    Unknown = 999,
     LaunchFailed = 719,
 };
 
@@ -35,8 +44,14 @@ constexpr size_t GuardBytes = 4096;
 constexpr unsigned char GuardByte = 0xa5;
 constexpr size_t ForbiddenBytes = 1 << 20;
 
+using Work = std::vector<std::function<int()>>;
+
+// While it captures, work goes into the graph and doesn't run.
 struct Stream {
-    std::vector<std::function<int()>> work;
+    Work work;
+    bool capturing = false;
+    bool invalidated = false;
+    Work captured;
 };
 
 struct Event {
@@ -62,13 +77,23 @@ int sticky = Success;
 std::string message;
 size_t used;
 int broken_guards;
+int graph_launches;
+size_t uploaded;
+std::string failing;
+std::set<Work*> graphs;
+std::map<void*, int> max_dynamic_shared;
 std::map<char*, size_t> allocations;
 std::set<Stream*> streams;
 
 using Lock = std::lock_guard<std::recursive_mutex>;
 
+// Waiting for a stream that captures can't be, and ends the capture.
 int flush(Stream* stream) {
-    std::vector<std::function<int()>> work;
+    if (stream->capturing) {
+        stream->invalidated = true;
+        return CaptureUnsupported;
+    }
+    Work work;
     work.swap(stream->work);
     for (const auto& item : work) {
         if (sticky == Success) {
@@ -80,7 +105,9 @@ int flush(Stream* stream) {
 
 int flush_all() {
     for (Stream* stream : streams) {
-        flush(stream);
+        if (!stream->capturing) {
+            flush(stream);
+        }
     }
     return sticky;
 }
@@ -120,8 +147,16 @@ int enqueue(void* stream, std::function<int()> work) {
     if (streams.count(to) == 0) {
         return InvalidHandle;
     }
-    to->work.push_back(std::move(work));
+    if (to->invalidated) {
+        return CaptureInvalidated;
+    }
+    (to->capturing ? to->captured : to->work).push_back(std::move(work));
     return Success;
+}
+
+bool fails(const char* function) {
+    Lock lock(mutex);
+    return failing == function;
 }
 
 int copy_text(const std::string& text, char* to, int size) {
@@ -141,6 +176,7 @@ int emulator::enqueue(void* stream, std::function<int()> work) {
 }
 
 API cuInit(unsigned) {
+    MAY_FAIL
     Lock lock(mutex);
     if (configuration.devices == 0) {
         return NoDevice;
@@ -150,28 +186,36 @@ API cuInit(unsigned) {
 }
 
 API cuDriverGetVersion(int* version) {
+    MAY_FAIL
     *version = configuration.version;
     return Success;
 }
 
 API cuDeviceGetCount(int* count) {
+    MAY_FAIL
     *count = configuration.devices;
     return initialized ? Success : NotInitialized;
 }
 
 API cuDeviceGet(int* device, int ordinal) {
+    MAY_FAIL
     *device = ordinal;
     return ordinal < configuration.devices ? Success : InvalidDevice;
 }
 
 API cuDeviceGetName(char* name, int size, int) {
+    MAY_FAIL
     copy_text("Emulated device", name, size);
     return Success;
 }
 
 API cuDeviceGetAttribute(int* value, int attribute, int) {
+    MAY_FAIL
     switch (attribute) {
-        case 16: *value = 2; return Success;                            // multiprocessors
+        case 13: *value = 1000000; return Success;                      // clock in kHz
+        case 16: *value = 4; return Success;                            // multiprocessors
+        case 36: *value = 1000000; return Success;                      // memory's clock in kHz
+        case 37: *value = 64; return Success;                           // and bus in bits
         case 75: *value = configuration.compute_major; return Success;  // compute capability, major
         case 76: *value = 0; return Success;                            // and minor
         default: return InvalidValue;
@@ -179,11 +223,13 @@ API cuDeviceGetAttribute(int* value, int attribute, int) {
 }
 
 API cuDeviceTotalMem_v2(size_t* bytes, int) {
+    MAY_FAIL
     *bytes = configuration.memory;
     return Success;
 }
 
 API cuDevicePrimaryCtxRetain(void** result, int) {
+    MAY_FAIL
     Lock lock(mutex);
     contexts++;
     *result = &context;
@@ -191,16 +237,19 @@ API cuDevicePrimaryCtxRetain(void** result, int) {
 }
 
 API cuDevicePrimaryCtxRelease_v2(int) {
+    MAY_FAIL
     Lock lock(mutex);
     return --contexts >= 0 ? Success : InvalidContext;
 }
 
 API cuCtxSetCurrent(void* value) {
+    MAY_FAIL
     current_context = value;
     return Success;
 }
 
 API cuMemGetInfo_v2(size_t* free, size_t* total) {
+    MAY_FAIL
     Lock lock(mutex);
     *free = configuration.memory - used;
     *total = configuration.memory;
@@ -208,6 +257,7 @@ API cuMemGetInfo_v2(size_t* free, size_t* total) {
 }
 
 API cuMemAlloc_v2(uint64_t* address, size_t bytes) {
+    MAY_FAIL
     Lock lock(mutex);
     if (int error = ready()) {
         return error;
@@ -235,6 +285,7 @@ API cuMemAlloc_v2(uint64_t* address, size_t bytes) {
 }
 
 API cuMemFree_v2(uint64_t address) {
+    MAY_FAIL
     Lock lock(mutex);
     flush_all();
     auto found = allocations.find(reinterpret_cast<char*>(address));
@@ -249,11 +300,13 @@ API cuMemFree_v2(uint64_t address) {
 }
 
 API cuMemAllocHost_v2(void** address, size_t bytes) {
+    MAY_FAIL
     *address = std::malloc(bytes);
     return *address == nullptr ? OutOfMemory : ready();
 }
 
 API cuMemFreeHost(void* address) {
+    MAY_FAIL
     Lock lock(mutex);
     flush_all();
     std::free(address);
@@ -261,6 +314,7 @@ API cuMemFreeHost(void* address) {
 }
 
 API cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void* stream) {
+    MAY_FAIL
     Lock lock(mutex);
     if (int error = ready()) {
         return error;
@@ -268,6 +322,7 @@ API cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void* stre
     if (!inside_allocation(to, bytes)) {
         return InvalidValue;
     }
+    uploaded += bytes;
     return enqueue(stream, [=] {
         std::memcpy(reinterpret_cast<void*>(to), from, bytes);
         return Success;
@@ -275,6 +330,7 @@ API cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void* stre
 }
 
 API cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void* stream) {
+    MAY_FAIL
     Lock lock(mutex);
     if (int error = ready()) {
         return error;
@@ -289,6 +345,7 @@ API cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void* stream) {
 }
 
 API cuMemsetD32Async(uint64_t to, unsigned value, size_t count, void* stream) {
+    MAY_FAIL
     Lock lock(mutex);
     if (int error = ready()) {
         return error;
@@ -305,6 +362,7 @@ API cuMemsetD32Async(uint64_t to, unsigned value, size_t count, void* stream) {
 }
 
 API cuStreamCreate(void** stream, unsigned) {
+    MAY_FAIL
     Lock lock(mutex);
     if (int error = ready()) {
         return error;
@@ -316,11 +374,13 @@ API cuStreamCreate(void** stream, unsigned) {
 }
 
 API cuStreamSynchronize(void* stream) {
+    MAY_FAIL
     Lock lock(mutex);
     return streams.count(static_cast<Stream*>(stream)) == 0 ? InvalidHandle : flush(static_cast<Stream*>(stream));
 }
 
 API cuStreamDestroy_v2(void* stream) {
+    MAY_FAIL
     Lock lock(mutex);
     Stream* old = static_cast<Stream*>(stream);
     if (streams.erase(old) == 0) {
@@ -331,12 +391,85 @@ API cuStreamDestroy_v2(void* stream) {
     return error;
 }
 
+API cuStreamBeginCapture_v2(void* stream, int mode) {
+    MAY_FAIL
+    Lock lock(mutex);
+    Stream* begun = static_cast<Stream*>(stream);
+    if (streams.count(begun) == 0 || mode < 0 || mode > 2 || begun->capturing) {
+        return InvalidValue;
+    }
+    begun->capturing = true;
+    begun->captured.clear();
+    return ready();
+}
+
+API cuStreamEndCapture(void* stream, void** graph) {
+    MAY_FAIL
+    Lock lock(mutex);
+    Stream* ended = static_cast<Stream*>(stream);
+    *graph = nullptr;
+    if (streams.count(ended) == 0 || !ended->capturing) {
+        return InvalidValue;
+    }
+    bool invalidated = ended->invalidated;
+    ended->capturing = ended->invalidated = false;
+    if (invalidated) {
+        return CaptureInvalidated;
+    }
+    Work* captured = new Work(std::move(ended->captured));
+    graphs.insert(captured);
+    *graph = captured;
+    return Success;
+}
+
+// An executable graph is a copy of the captured one.
+API cuGraphInstantiateWithFlags(void** executable, void* graph, unsigned long long) {
+    MAY_FAIL
+    Lock lock(mutex);
+    if (graphs.count(static_cast<Work*>(graph)) == 0) {
+        return InvalidValue;
+    }
+    Work* made = new Work(*static_cast<Work*>(graph));
+    graphs.insert(made);
+    *executable = made;
+    return ready();
+}
+
+API cuGraphLaunch(void* executable, void* stream) {
+    MAY_FAIL
+    Lock lock(mutex);
+    if (graphs.count(static_cast<Work*>(executable)) == 0) {
+        return InvalidValue;
+    }
+    graph_launches++;
+    for (const auto& item : *static_cast<Work*>(executable)) {
+        if (int error = enqueue(stream, item)) {
+            return error;
+        }
+    }
+    return ready();
+}
+
+API cuGraphDestroy(void* graph) {
+    MAY_FAIL
+    Lock lock(mutex);
+    if (graphs.erase(static_cast<Work*>(graph)) == 0) {
+        return InvalidValue;
+    }
+    delete static_cast<Work*>(graph);
+    return Success;
+}
+
+API cuGraphExecDestroy(void* executable) { return cuGraphDestroy(executable); }
+
 API cuEventCreate(void** event, unsigned) {
+    MAY_FAIL
     *event = new Event;
     return ready();
 }
 
 API cuEventRecord(void* event, void* stream) {
+    MAY_FAIL
     Lock lock(mutex);
     Event* recorded = static_cast<Event*>(event);
     recorded->stream = static_cast<Stream*>(stream);
@@ -347,17 +480,20 @@ API cuEventRecord(void* event, void* stream) {
 }
 
 API cuEventSynchronize(void* event) {
+    MAY_FAIL
     Lock lock(mutex);
     Event* recorded = static_cast<Event*>(event);
     return recorded->stream == nullptr || streams.count(recorded->stream) == 0 ? sticky : flush(recorded->stream);
 }
 
 API cuEventElapsedTime(float* milliseconds, void* start, void* end) {
+    MAY_FAIL
     *milliseconds = std::chrono::duration<float, std::milli>(static_cast<Event*>(end)->time - static_cast<Event*>(start)->time).count();
     return Success;
 }
 
 API cuEventDestroy_v2(void* event) {
+    MAY_FAIL
     Lock lock(mutex);
     flush_all();
     delete static_cast<Event*>(event);
@@ -365,6 +501,7 @@ API cuEventDestroy_v2(void* event) {
 }
 
 API cuModuleLoadDataEx(void** module, const void* image, unsigned count, const int* options, void** values) {
+    MAY_FAIL
     Lock lock(mutex);
     if (int error = ready()) {
         return error;
@@ -385,13 +522,25 @@ API cuModuleLoadDataEx(void** module, const void* image, unsigned count, const i
 API cuModuleUnload(void*) { return Success; }
 
 API cuModuleGetFunction(void** function, void*, const char* name) {
+    MAY_FAIL
     *function = reinterpret_cast<void*>(emulator::find_kernel(name));
     return *function == nullptr ? NotFound : Success;
 }
 
+API cuFuncSetAttribute(void* function, int attribute, int value) {
+    MAY_FAIL
+    Lock lock(mutex);
+    if (attribute != 8 || value < 0 || (size_t)value > emulator::MaxDynamicShared) {
+        return InvalidValue;
+    }
+    max_dynamic_shared[function] = value;
+    return ready();
+}
+
 API cuLaunchKernel(
-    void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned, void* stream, void** parameters,
+    void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, void* stream, void** parameters,
     void**) {
+    MAY_FAIL
     Lock lock(mutex);
     if (int error = ready()) {
         return error;
@@ -399,9 +548,14 @@ API cuLaunchKernel(
     if (gx == 0 || gy == 0 || gz == 0 || gx > 0x7fffffff || gy > 65535 || gz > 65535 || bx * by * bz > 1024 || bx * by * bz == 0) {
         return InvalidValue;
     }
+    // More than 48 KiB only where it was asked for.
+    auto asked = max_dynamic_shared.find(function);
+    if (shared > (asked == max_dynamic_shared.end() ? 48u << 10 : (unsigned)asked->second)) {
+        return InvalidValue;
+    }
     auto bound = reinterpret_cast<emulator::Binder>(function)(parameters);
     return enqueue(stream, [=] {
-        message = emulator::run(bound, {gx, gy, gz}, {bx, by, bz});
+        message = emulator::run(bound, {gx, gy, gz}, {bx, by, bz}, shared);
         return message.empty() ? Success : message == "an illegal address" ? IllegalAddress : LaunchFailed;
     });
 }
@@ -412,6 +566,7 @@ API cuGetErrorName(int error, const char** name) {
         {NotInitialized, "CUDA_ERROR_NOT_INITIALIZED"}, {NoDevice, "CUDA_ERROR_NO_DEVICE"}, {InvalidDevice, "CUDA_ERROR_INVALID_DEVICE"},
         {InvalidPtx, "CUDA_ERROR_INVALID_PTX"}, {InvalidContext, "CUDA_ERROR_INVALID_CONTEXT"}, {InvalidHandle, "CUDA_ERROR_INVALID_HANDLE"},
         {NotFound, "CUDA_ERROR_NOT_FOUND"}, {IllegalAddress, "CUDA_ERROR_ILLEGAL_ADDRESS"}, {LaunchFailed, "CUDA_ERROR_LAUNCH_FAILED"},
+        {Unknown, "CUDA_ERROR_UNKNOWN"}, {CaptureUnsupported, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"}, {CaptureInvalidated, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED"},
     };
     auto found = names.find(error);
     *name = found == names.end() ? nullptr : found->second;
@@ -431,6 +586,10 @@ API emulator_configure(int devices, int version, int compute_major, size_t memor
     configuration = {devices, version, compute_major, memory, bad_ptx != 0};
     initialized = false;
     sticky = Success;
+    graph_launches = 0;
+    uploaded = 0;
+    failing.clear();
+    max_dynamic_shared.clear();
     return Success;
 }
 
@@ -469,6 +628,29 @@ API emulator_recover() {
     for (const auto& allocation : allocations) {
         set_guards(allocation.first, allocation.second);
     }
+    return Success;
+}
+
+// Bytes of memory that are allocated, and bytes that copies from the host had, those in graphs once.
+API emulator_memory(size_t* allocated, size_t* from_host) {
+    Lock lock(mutex);
+    *allocated = used;
+    *from_host = uploaded;
+    return Success;
+}
+
+// Makes a function fail; "" for none.
+API emulator_fail(const char* function) {
+    Lock lock(mutex);
+    failing = function;
+    return Success;
+}
+
+// How many times a graph was launched, and how many graphs there are, executable or not.
+API emulator_graphs(int* launches, int* count) {
+    Lock lock(mutex);
+    *launches = graph_launches;
+    *count = (int)graphs.size();
     return Success;
 }
 

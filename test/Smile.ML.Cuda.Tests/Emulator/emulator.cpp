@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <sys/mman.h>
 #include <ucontext.h>
 #include <vector>
 
@@ -25,6 +26,14 @@ constexpr int WarpSize = 32;
 
 enum class Wait { None, Warp, Block };
 
+struct Copy {
+    char* to;
+    const char* from;
+    int bytes;
+    int count;
+    unsigned group;
+};
+
 struct Thread {
     std::unique_ptr<char[]> stack;
     jmp_buf context;
@@ -33,6 +42,8 @@ struct Thread {
     Wait wait = Wait::None;
     unsigned generation = 0;
     const Barrier* barrier = nullptr;
+    std::vector<Copy> copies;  // that have not arrived yet, in order
+    unsigned group = 0;
 };
 
 struct Warp {
@@ -49,6 +60,8 @@ int current;
 int thread_count;
 int finished;
 int arrived_at_barrier;
+char* dynamic_start;
+size_t dynamic_bytes;
 unsigned barrier_generation;
 const std::function<void()>* kernel;
 std::string failure;
@@ -102,6 +115,23 @@ void pause() {
     if (_setjmp(threads[current].context) == 0) {
         _longjmp(scheduler, 1);
     }
+}
+
+void deliver(const Copy& copy) {
+    std::memcpy(copy.to, copy.from, copy.count);
+    std::memset(copy.to + copy.count, 0, copy.bytes - copy.count);
+}
+
+// Places the dynamic shared memory so that it ends where a page that nobody may touch begins.
+void place_dynamic_shared(size_t bytes) {
+    static char* const memory = [] {
+        size_t usable = (MaxDynamicShared + 4095) / 4096 * 4096;
+        char* pages = static_cast<char*>(mmap(nullptr, usable + 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        mprotect(pages, usable, PROT_READ | PROT_WRITE);
+        return pages + usable;
+    }();
+    dynamic_start = memory - bytes;
+    dynamic_bytes = bytes;
 }
 
 // A fiber runs thread after thread: one per block.
@@ -173,6 +203,8 @@ void run_block() {
     for (int i = 0; i < thread_count; i++) {
         threads[i].finished = false;
         threads[i].wait = Wait::None;
+        threads[i].copies.clear();
+        threads[i].group = 0;
     }
     for (Warp& warp : warps) {
         warp.arrived = 0;
@@ -180,6 +212,7 @@ void run_block() {
     finished = 0;
     arrived_at_barrier = 0;
     std::memset(__start_emulated_shared, 0xff, __stop_emulated_shared - __start_emulated_shared);
+    std::memset(dynamic_start, 0xff, dynamic_bytes);
     while (finished < thread_count && failure.empty()) {
         int count = (int)warps.size();
         int first = (int)(random_number() % (unsigned)count);
@@ -229,6 +262,35 @@ void block_barrier(const Barrier& barrier) {
     thread.generation = barrier_generation;
     pause();
 }
+
+void copy_async(void* shared, const void* global, int bytes, int count) {
+    Copy copy = {static_cast<char*>(shared), static_cast<const char*>(global), bytes, count, threads[current].group};
+    if ((reinterpret_cast<uintptr_t>(shared) | reinterpret_cast<uintptr_t>(global)) % bytes != 0 || count < 0 || count > bytes
+        || copy.to < dynamic_start || copy.to + bytes > dynamic_start + dynamic_bytes) {
+        fail("an asynchronous copy that is not aligned, of a size that can't be, or to somewhere outside shared memory");
+    }
+    if (random_number() & 1) {
+        deliver(copy);
+    } else {
+        threads[current].copies.push_back(copy);
+    }
+}
+
+void commit_copies() { threads[current].group++; }
+
+void wait_for_copies(int groups, const Barrier& wait) {
+    if (wait.skipped) {
+        return;
+    }
+    Thread& thread = threads[current];
+    size_t arrived = 0;
+    while (arrived < thread.copies.size() && thread.copies[arrived].group + groups < thread.group) {
+        deliver(thread.copies[arrived++]);
+    }
+    thread.copies.erase(thread.copies.begin(), thread.copies.begin() + arrived);
+}
+
+void* dynamic_shared() { return dynamic_start; }
 
 const Words* exchange(const uint32_t* words, int count) {
     int index = current;
@@ -287,7 +349,8 @@ Binder find_kernel(const char* name) {
     return found == kernels().end() ? nullptr : found->second;
 }
 
-std::string run(const std::function<void()>& bound, Index grid, Index block) {
+std::string run(const std::function<void()>& bound, Index grid, Index block, size_t dynamic_shared) {
+    place_dynamic_shared(dynamic_shared);
     kernel = &bound;
     grid_size = grid;
     block_size = block;

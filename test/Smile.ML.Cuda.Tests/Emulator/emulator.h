@@ -1,6 +1,7 @@
 // A host's view of the CUDA language, as far as the kernels use it: every CUDA thread is a fiber, and a scheduler with a random order
 // runs them. What it finds: wrong indices, barriers and warp operations that not all threads reach, values used that nobody has
-// written (shared memory and allocations start as NaN), and missing barriers, since one warp runs as far ahead as it can.
+// written (shared memory and allocations start as NaN), and missing barriers and
+// waits, since one warp runs as far ahead as it can, and a copy takes as long as it can.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +30,7 @@ extern Index thread_index, block_index, block_size, grid_size;
 // Stops the launch with an error.
 [[noreturn]] void fail(const std::string& message);
 
-// One __syncthreads() of the source; a test may make it do nothing.
+// One __syncthreads() or wait for copies of the source; a test may make it do nothing.
 struct Barrier {
     Barrier(const char* file, int line);
     const char* file;
@@ -38,6 +39,14 @@ struct Barrier {
 };
 
 void block_barrier(const Barrier& barrier);
+
+// Copies of this thread to shared memory: each arrives at once or, by chance, not before somebody waits for it.
+void copy_async(void* shared, const void* global, int bytes, int count);
+void commit_copies();
+void wait_for_copies(int groups, const Barrier& wait);
+
+// The shared memory whose size the launch says; what lies behind it is forbidden.
+void* dynamic_shared();
 
 // Waits for the whole warp; before that, publishes up to 8 words, and returns all lanes' afterwards.
 using Words = uint32_t[8];
@@ -90,6 +99,17 @@ void multiply_fragments(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&
         static emulator::Barrier barrier(__FILE__, __LINE__);   \
         emulator::block_barrier(barrier);                       \
     } while (0)
+
+#define WAIT_FOR_COPIES(groups)                                 \
+    do {                                                        \
+        static emulator::Barrier barrier(__FILE__, __LINE__);   \
+        emulator::wait_for_copies(groups, barrier);             \
+    } while (0)
+#define DYNAMIC_SHARED(name) Float4* const name = static_cast<Float4*>(emulator::dynamic_shared())
+
+DEVICE void copy_async_16(void* shared, const void* global, int count) { emulator::copy_async(shared, global, 16, count); }
+DEVICE void copy_async_4(void* shared, const void* global, int count) { emulator::copy_async(shared, global, 4, count); }
+DEVICE void commit_copies() { emulator::commit_copies(); }
 
 DEVICE void warp_barrier() { emulator::exchange(nullptr, 0); }
 DEVICE float shuffle_xor(float value, int lanes) { return emulator::shuffle(value, emulator::lane() ^ lanes); }

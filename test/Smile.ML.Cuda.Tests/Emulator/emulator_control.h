@@ -6,8 +6,11 @@ namespace emulator {
 
 Binder find_kernel(const char* name);
 
+// The most shared memory of a block.
+constexpr size_t MaxDynamicShared = 99 << 10;
+
 // Runs a grid of blocks, one after the other; returns what went wrong, or nothing.
-std::string run(const std::function<void()>& bound, Index grid, Index block);
+std::string run(const std::function<void()>& bound, Index grid, Index block, size_t dynamic_shared);
 
 void seed(uint32_t value);
 

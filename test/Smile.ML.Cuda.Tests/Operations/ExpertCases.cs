@@ -28,6 +28,8 @@ internal static class ExpertCases
             3 => (21, 2, true),
             _ => (7, 0, true),
         }),
+        new OperationCase("experts: factors that bfloat16 holds", true, (backend, precision) => new Layer(
+            21, 67, 2, [(7, 2, true), (4, 0, false), (null, 0, true)], coarse: true).Check(backend, precision, 90, 3, 2)),
         new OperationCase("experts: a token alone and in a batch", true, (backend, _) => TokensAreIndependent(backend)),
     ];
 
@@ -65,11 +67,17 @@ internal static class ExpertCases
         private readonly float[]?[] _up;
         private readonly float[]?[] _down;
 
-        public Layer(int inputs, int outputs, int routerRank, (int? Rank, int Reused, bool Bias)[] experts)
+        public Layer(int inputs, int outputs, int routerRank, (int? Rank, int Reused, bool Bias)[] experts, bool coarse = false)
         {
             (_inputs, _outputs, _routerRank) = (inputs, outputs, routerRank);
             _up = [.. experts.Select((e, i) => e.Rank == 0 ? null : Values.Random(10 + i, outputs * (e.Rank ?? inputs)))];
             _down = [.. experts.Select((e, i) => e.Rank is null or 0 ? null : Values.Random(50 + i, e.Rank.Value * inputs))];
+            if (coarse)
+            {
+                _up = [.. _up.Select(factors => factors is null ? null : Values.CutToBFloat16(factors))];
+                _down = [.. _down.Select(factors => factors is null ? null : Values.CutToBFloat16(factors))];
+            }
+
             _experts =
             [
                 .. experts.Select((e, i) => new ExpertDefinition

@@ -14,5 +14,11 @@ internal sealed record OperationCase(string Name, bool UsesPrecision, Action<Bac
         .. ProductCases.All, .. RoutingCases.All, .. ExpertCases.All, .. RowCases.All, .. AttentionCases.All,
     ];
 
+    /// <summary>Gets some that reach every kernel and every shape of tile, for tools under which work takes long.</summary>
+    public static IReadOnlyList<OperationCase> Quick { get; } =
+    [
+        .. ProductCases.All.Take(6), .. RoutingCases.All.Take(2), .. ExpertCases.All.Take(4), .. RowCases.All, .. AttentionCases.All.Take(5),
+    ];
+
     public override string ToString() => Name;
 }

@@ -14,6 +14,10 @@ internal static class ProductCases
         Of(64, 64, 64),
         Of(130, 18, 129, 1, 70),
         Of(2, 16, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17),
+        new OperationCase("dense: weights that bfloat16 holds", true, (backend, precision) =>
+            Run(backend, precision, 70, 37, [66, 9], (values, _) => Values.CutToBFloat16(values))),
+        new OperationCase("dense: weights of 16 bits and of 32", true, (backend, precision) =>
+            Run(backend, precision, 20, 21, [9, 40, 8], (values, i) => i == 1 ? values : Values.CutToBFloat16(values))),
         new OperationCase("dense: a row alone and in a batch", true, (backend, _) => RowsAreIndependent(backend)),
         new OperationCase("dense: no rows", true, (backend, _) => NoRows(backend)),
     ];
@@ -21,13 +25,14 @@ internal static class ProductCases
     private static OperationCase Of(int rows, int inputs, params int[] outputs) => new(
         $"dense: {rows} x {inputs} by {string.Join(", ", outputs)}",
         true,
-        (backend, precision) => Run(backend, precision, rows, inputs, outputs));
+        (backend, precision) => Run(backend, precision, rows, inputs, outputs, (values, _) => values));
 
-    private static void Run(Backend backend, MatrixPrecision precision, int rows, int inputs, int[] outputs)
+    private static void Run(
+        Backend backend, MatrixPrecision precision, int rows, int inputs, int[] outputs, Func<float[], int, float[]> change)
     {
         float[] x = Values.Random(1, rows * inputs);
         using Tensor input = backend.Upload(rows, inputs, x);
-        float[][] weights = [.. outputs.Select(count => Values.Random(count, count * inputs))];
+        float[][] weights = [.. outputs.Select((count, i) => change(Values.Random(count, count * inputs), i))];
         float[]?[] biases = [.. outputs.Select((count, i) => i % 2 == 0 ? Values.Random(count + 1, count) : null)];
         DenseProduct[] products =
         [

@@ -12,6 +12,10 @@ internal static class Values
         return [.. Enumerable.Range(0, count).Select(_ => (random.NextSingle() * 2) - 1)];
     }
 
+    /// <summary>Cuts values to what a bfloat16 holds.</summary>
+    public static float[] CutToBFloat16(float[] values)
+        => [.. values.Select(value => BitConverter.UInt32BitsToSingle(BitConverter.SingleToUInt32Bits(value) & 0xffff0000))];
+
     public static Tensor Upload(this Backend backend, int rows, int columns, float[] values)
     {
         Tensor tensor = backend.Rent(rows, columns);
