@@ -66,6 +66,7 @@ public sealed class HostilePlacesTests
         if (OperatingSystem.IsWindows() || Environment.IsPrivilegedProcess)
         {
             Assert.Inconclusive("Nothing keeps this user from reading.");
+            return;
         }
 
         using var folder = new TemporaryFolder();
