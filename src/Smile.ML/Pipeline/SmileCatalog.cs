@@ -189,8 +189,9 @@ public static class SmileCatalog
     /// else on the CPU. A device that is not there is an error, unless <see cref="MLContext.FallbackToCpu"/> is set.
     /// </param>
     /// <param name="weightsRoot">
-    /// The folder that holds the weights of pipelines saved without them; the current folder where null. Relative paths are seen from there, and
-    /// a path that leads elsewhere is refused: it came with the file, which may be anybody's.
+    /// The folder that holds the weights of pipelines saved without them: relative paths are seen from there, and a path that leads elsewhere
+    /// is refused. Where null, paths are followed as they were saved, relative ones from the current folder; those of other machines are
+    /// refused. An application that loads what others saved names a folder.
     /// </param>
     /// <returns>The context.</returns>
     public static MLContext RegisterSmile(this MLContext context, ComputeOptions? compute = null, string? weightsRoot = null)

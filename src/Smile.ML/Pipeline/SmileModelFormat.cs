@@ -119,16 +119,16 @@ internal static class SmileModelFormat
             throw Damaged($"{SettingsEntry} names a folder with a null character");
         }
 
-        string allowed = Path.GetFullPath(root ?? "."), folder = Path.GetFullPath(Path.Combine(allowed, settings.Folder));
+        string seenFrom = Path.GetFullPath(root ?? "."), folder = Path.GetFullPath(Path.Combine(seenFrom, settings.Folder));
         string expected = $"The pipeline was saved without its weights; they are expected in {ErrorText.Quote(settings.Folder)}, "
-            + (root is null ? $"seen from the current folder, {allowed}" : $"seen from {allowed}");
+            + (root is null ? $"seen from the current folder, {seenFrom}" : $"seen from {seenFrom}");
 
-        // The path came with the file. It is looked at only inside of the folder that the application allows: even to ask whether a path exists
-        // can tell something, or, on Windows, sign on to somebody's server.
-        if (!IsInside(folder, allowed))
+        // The path came with the file. An application that says where weights are is taken at its word; none follows a path to another machine
+        // unasked: on Windows, even to ask whether it exists would sign on to somebody's server.
+        if (root is null ? IsRemote(folder) : !IsInside(folder, seenFrom))
         {
             throw new SmileException(
-                $"{ErrorText.Clip(folder)}: is outside of {allowed}. {expected}. Where the file is to be trusted, allow the folder: RegisterSmile(weightsRoot: a folder that holds it).");
+                $"{ErrorText.Clip(folder)}: is {(root is null ? "on another machine" : $"outside of {seenFrom}")}. {expected}. Where the file is to be trusted, allow the folder: RegisterSmile(weightsRoot: a folder that holds it).");
         }
 
         if (!Directory.Exists(folder))
@@ -153,6 +153,11 @@ internal static class SmileModelFormat
 
         return new ModelPlace(folder, SavedPath: settings.Folder);
     }
+
+    /// <summary>Tells whether a full path names a share or a device: two separators begin both.</summary>
+    internal static bool IsRemote(string path) => path.Length > 1 && IsSeparator(path[0]) && IsSeparator(path[1]);
+
+    private static bool IsSeparator(char c) => c == Path.DirectorySeparatorChar || c == Path.AltDirectorySeparatorChar;
 
     /// <summary>Tells whether a path is a folder or leads into it. Both are full paths.</summary>
     private static bool IsInside(string path, string folder)

@@ -184,7 +184,7 @@ public sealed class SmileSavingTests : PipelineTest
     }
 
     [TestMethod]
-    public void AFolderElsewhereIsFollowedOnlyWhereTheApplicationAllowsIt()
+    public void AnApplicationConfinesWhereWeightsAre()
     {
         // Two folders whose names begin alike: inside is not what begins with the same letters.
         string root = Path.Combine(Folder, "root"), folder = Path.Combine(Folder, "root-weights");
@@ -192,14 +192,14 @@ public sealed class SmileSavingTests : PipelineTest
         TinyModels.WriteMlp(folder, maxShardBytes: long.MaxValue);
         using SmileTransformer transformer = Ml.Transforms.ApplySmileModel(folder, inputColumnName: "Pixels", weightsInZip: false).Fit(Load(Rows));
         Ml.Model.Save(transformer, null, ModelPath);
-        foreach (string? elsewhere in (string?[])[null, root, Path.Combine(folder, "inner")])
+        foreach (string elsewhere in (string[])[root, Path.Combine(folder, "inner"), Environment.CurrentDirectory])
         {
             SmileException error = LoadError(root: elsewhere);
-            Assert.Contains($"{folder}: is outside of {elsewhere ?? Environment.CurrentDirectory}", error.Message);
+            Assert.Contains($"{folder}: is outside of {elsewhere}", error.Message);
             Assert.Contains("RegisterSmile", error.Message);
         }
 
-        foreach (string parent in (string[])[folder, Folder, Path.GetPathRoot(folder)!])
+        foreach (string? parent in (string?[])[null, folder, Folder, Path.GetPathRoot(folder)])
         {
             LoadAgain(root: parent).Dispose();
         }
@@ -209,7 +209,17 @@ public sealed class SmileSavingTests : PipelineTest
         Assert.StartsWith("..", relative);
         using SmileTransformer climbing = Ml.Transforms.ApplySmileModel(relative, inputColumnName: "Pixels", weightsInZip: false).Fit(Load(Rows));
         Ml.Model.Save(climbing, null, ModelPath);
-        Assert.Contains($"{folder}: is outside of {Environment.CurrentDirectory}", LoadError().Message);
+        LoadAgain().Dispose();
+        Assert.Contains($"{folder}: is outside of {Environment.CurrentDirectory}", LoadError(root: Environment.CurrentDirectory).Message);
+    }
+
+    [TestMethod]
+    public void PathsToOtherMachinesAreTold()
+    {
+        char separator = Path.DirectorySeparatorChar;
+        Assert.IsTrue(SmileModelFormat.IsRemote($"{separator}{separator}server{separator}share"));
+        Assert.IsFalse(SmileModelFormat.IsRemote(Folder));
+        Assert.IsFalse(SmileModelFormat.IsRemote($"{separator}"));
     }
 
     [TestMethod]
