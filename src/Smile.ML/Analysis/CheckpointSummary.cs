@@ -83,7 +83,7 @@ public sealed record CheckpointSummary
             };
         }
 
-        int experts = folder.Config.GetInt32("num_local_experts", minimum: 1);
+        int experts = Routers.ExpertCount(folder.Config);
         int expertRank = folder.Config.GetInt32("rank_of_expert");
         return summary with
         {

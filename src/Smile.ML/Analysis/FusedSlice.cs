@@ -21,7 +21,7 @@ internal sealed class FusedSlice : ITensorSource
     public FusedSlice(HuggingFaceFolder fused, SmileSetting setting, IReadOnlyList<int> experts)
     {
         _fused = fused;
-        int stored = fused.Config.GetInt32("num_local_experts", minimum: 1);
+        int stored = Routers.ExpertCount(fused.Config);
         string suffix = new RoutedLayerNames("").SharedWeight;
         HashSet<string> taken = [];
         foreach (string shared in fused.Tensors.Keys.Where(name => name.EndsWith(suffix, StringComparison.Ordinal)))

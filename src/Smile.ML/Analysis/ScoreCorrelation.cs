@@ -75,7 +75,7 @@ public sealed record ScoreCorrelation(string Layer, double Correlation, int Toke
 
     private sealed class Observer(HuggingFaceFolder folder) : IActivationObserver, IDisposable
     {
-        private readonly int _experts = folder.Config.GetInt32("num_local_experts", minimum: 1);
+        private readonly int _experts = Routers.ExpertCount(folder.Config);
         private readonly Dictionary<string, Factors?> _factors = [];
 
         public Dictionary<string, (double Sum, int Tokens)> Layers { get; } = [];

@@ -34,7 +34,11 @@ internal static class Routers
                 $"{config.Location}: {ConfigKey} is \"{ErrorText.Clip(name)}\"; supported: {string.Join(", ", ByName.Keys.Order(StringComparer.Ordinal))}.");
         }
 
-        int experts = config.GetInt32("num_local_experts", minimum: 1, maximum: MaxExperts);
+        int experts = ExpertCount(config);
         return create(experts, config.GetInt32("num_experts_per_tok", minimum: 1, maximum: experts));
     }
+
+    /// <summary>Reads the number of experts of a fused model's config.</summary>
+    /// <exception cref="SmileException">It is missing, or beyond all bounds.</exception>
+    public static int ExpertCount(ModelConfig config) => config.GetInt32("num_local_experts", minimum: 1, maximum: MaxExperts);
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Smile.ML.Analysis;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
@@ -51,6 +52,7 @@ public sealed class FoundByFuzzingTests
 
         File.WriteAllText(path, File.ReadAllText(path).Replace("\"num_local_experts\": 2", "\"num_local_experts\": 2147483647", StringComparison.Ordinal));
         AssertRefused(() => SmileModel.Load(fused, new ComputeOptions { Threads = 1 }), path, "num_local_experts");
+        AssertRefused(() => CheckpointSummary.Read(fused), path, "num_local_experts");
     }
 
     [TestMethod]
