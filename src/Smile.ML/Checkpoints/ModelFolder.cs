@@ -55,6 +55,7 @@ internal sealed class ModelFolder
             : throw new SmileException($"{path}: is a link that leads out of the folder, to {resolved}.");
     }
 
-    private static string WithSeparator(string folder)
+    /// <summary>Ends a folder's path with a separator, so that what begins with it lies inside.</summary>
+    internal static string WithSeparator(string folder)
         => System.IO.Path.EndsInDirectorySeparator(folder) ? folder : folder + System.IO.Path.DirectorySeparatorChar;
 }

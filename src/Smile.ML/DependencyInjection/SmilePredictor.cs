@@ -112,24 +112,15 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
             }
 
             model = AcquireUnlessStopped();
-            ConfiguredCancelableAsyncEnumerable<GeneratedToken>.Enumerator tokens =
-                model.GenerateAsync(inputs, options, cancellationToken).ConfigureAwait(false).GetAsyncEnumerator();
-            try
+            await foreach (GeneratedToken token in model.GenerateAsync(inputs, options, cancellationToken).ConfigureAwait(false))
             {
-                while (await tokens.MoveNextAsync())
-                {
-                    // Callers may also end a generation by not asking for more.
-                    outcome = "cancelled";
-                    yield return tokens.Current;
-                    outcome = "error";
-                }
+                // Callers may also end a generation by not asking for more.
+                outcome = "cancelled";
+                yield return token;
+                outcome = "error";
+            }
 
-                outcome = "success";
-            }
-            finally
-            {
-                await tokens.DisposeAsync();
-            }
+            outcome = "success";
         }
         finally
         {

@@ -46,12 +46,15 @@ internal static class BlockKrylovSvd
             }
         }
 
-        if (eigen?.Values.Length != space.Count)
+        if (eigen?.Values.Length == space.Count)
         {
-            eigen = SymmetricEigen.Compute(space.CopyGram(), 0);
+            eigen.FindVectors(rank);
+        }
+        else
+        {
+            eigen = SymmetricEigen.Compute(space.CopyGram(), rank);
         }
 
-        eigen.FindVectors(rank);
         int count = 0;
         while (count < eigen.Vectors.Length && eigen.Values[count] > tolerance * tolerance * eigen.Values[0])
         {

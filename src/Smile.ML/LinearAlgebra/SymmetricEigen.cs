@@ -39,13 +39,39 @@ internal sealed class SymmetricEigen
         int size = rows.Length;
         var eigen = new SymmetricEigen(size);
         eigen.Tridiagonalize(rows);
-        eigen.Diagonalize(vectors);
+        eigen.FindVectors(vectors);
         return eigen;
     }
 
-    /// <summary>Finds eigenvectors after all, at less than half the price of decomposing again.</summary>
-    /// <param name="vectors">How many.</param>
-    public void FindVectors(int vectors) => Diagonalize(vectors);
+    /// <summary>Finds the eigenvalues again, with eigenvectors, at less than half the price of decomposing again.</summary>
+    /// <param name="vectors">How many eigenvectors.</param>
+    public void FindVectors(int vectors)
+    {
+        int size = _diagonal.Length;
+        double[] diagonal = [.. _diagonal], offDiagonal = [.. _offDiagonal];
+
+        // Row i becomes the eigenvector of the value that ends on the diagonal's place i.
+        double[][] basis = [];
+        if (vectors > 0)
+        {
+            basis = new double[size][];
+            for (int i = 0; i < size; i++)
+            {
+                basis[i] = new double[size];
+                basis[i][i] = 1;
+            }
+        }
+
+        Diagonalize(diagonal, offDiagonal, basis);
+
+        int[] order = [.. Enumerable.Range(0, size).OrderByDescending(i => diagonal[i])];
+        Values = [.. order.Select(i => diagonal[i])];
+        Vectors = [.. order.Take(Math.Min(vectors, size)).Select(i => basis[i])];
+        foreach (double[] vector in Vectors)
+        {
+            UndoReflections(vector);
+        }
+    }
 
     /// <summary>
     /// Works on the lower triangle, from the last row up. Each reflection's update A - v w^T - w v^T is put off to the next step, which
@@ -115,35 +141,6 @@ internal sealed class SymmetricEigen
         v[^1] = last > 0 ? tip : -tip;
         VectorMath.Scale(1 / Math.Sqrt(norm * tip), v);
         return v;
-    }
-
-    /// <summary>Finds the eigenvalues of the tridiagonal matrix, and eigenvectors of the whole one.</summary>
-    private void Diagonalize(int vectors)
-    {
-        int size = _diagonal.Length;
-        double[] diagonal = [.. _diagonal], offDiagonal = [.. _offDiagonal];
-
-        // Row i becomes the eigenvector of the value that ends on the diagonal's place i.
-        double[][] basis = [];
-        if (vectors > 0)
-        {
-            basis = new double[size][];
-            for (int i = 0; i < size; i++)
-            {
-                basis[i] = new double[size];
-                basis[i][i] = 1;
-            }
-        }
-
-        Diagonalize(diagonal, offDiagonal, basis);
-
-        int[] order = [.. Enumerable.Range(0, size).OrderByDescending(i => diagonal[i])];
-        Values = [.. order.Select(i => diagonal[i])];
-        Vectors = [.. order.Take(Math.Min(vectors, size)).Select(i => basis[i])];
-        foreach (double[] vector in Vectors)
-        {
-            UndoReflections(vector);
-        }
     }
 
     private static void Diagonalize(double[] d, double[] e, double[][] basis)

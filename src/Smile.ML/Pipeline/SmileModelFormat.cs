@@ -163,9 +163,7 @@ internal static class SmileModelFormat
     private static bool IsInside(string path, string folder)
     {
         StringComparison comparison = OperatingSystem.IsWindows() ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
-        string parent = Path.TrimEndingDirectorySeparator(folder);
-        return Path.TrimEndingDirectorySeparator(path).Equals(parent, comparison)
-            || path.StartsWith(Path.EndsInDirectorySeparator(parent) ? parent : parent + Path.DirectorySeparatorChar, comparison);
+        return ModelFolder.WithSeparator(path).StartsWith(ModelFolder.WithSeparator(folder), comparison);
     }
 
     private static SavedFile Look(string path, string name)

@@ -24,9 +24,63 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
     /// <summary>Gets the panels of a width that <see cref="MultiplyRow"/> takes at a time.</summary>
     public static int PanelsPerRow(int panelWidth) => RowVectors * TSimd.Lanes / panelWidth;
 
-    /// <summary>Multiplies one row by <see cref="PanelsPerRow"/> neighbouring full panels, for one block of inputs.</summary>
-    /// <param name="panels">The operands.</param>
-    public static void MultiplyRow(in GemmTile panels) => Tile1x8(panels);
+    /// <summary>
+    /// Multiplies one row by <see cref="PanelsPerRow"/> neighbouring full panels, for one block of inputs: as many sums at a time as the latency of
+    /// an addition takes.
+    /// </summary>
+    /// <param name="tile">The operands.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void MultiplyRow(in GemmTile tile)
+    {
+        TVector v0 = default;
+        TVector v1 = default;
+        TVector v2 = default;
+        TVector v3 = default;
+        TVector v4 = default;
+        TVector v5 = default;
+        TVector v6 = default;
+        TVector v7 = default;
+        float* a = tile.SourceRow(0);
+        byte* b0 = RowVector(tile, 0);
+        byte* b1 = RowVector(tile, 1);
+        byte* b2 = RowVector(tile, 2);
+        byte* b3 = RowVector(tile, 3);
+        byte* b4 = RowVector(tile, 4);
+        byte* b5 = RowVector(tile, 5);
+        byte* b6 = RowVector(tile, 6);
+        byte* b7 = RowVector(tile, 7);
+        nint bStride = tile.BStride * TFormat.Bytes;
+        for (float* end = a + tile.Depth; a < end; a++)
+        {
+            TVector x = TSimd.Broadcast(*a);
+            v0 = TSimd.MultiplyAdd(x, LoadB(b0), v0);
+            b0 += bStride;
+            v1 = TSimd.MultiplyAdd(x, LoadB(b1), v1);
+            b1 += bStride;
+            v2 = TSimd.MultiplyAdd(x, LoadB(b2), v2);
+            b2 += bStride;
+            v3 = TSimd.MultiplyAdd(x, LoadB(b3), v3);
+            b3 += bStride;
+            v4 = TSimd.MultiplyAdd(x, LoadB(b4), v4);
+            b4 += bStride;
+            v5 = TSimd.MultiplyAdd(x, LoadB(b5), v5);
+            b5 += bStride;
+            v6 = TSimd.MultiplyAdd(x, LoadB(b6), v6);
+            b6 += bStride;
+            v7 = TSimd.MultiplyAdd(x, LoadB(b7), v7);
+            b7 += bStride;
+        }
+
+        float* c = tile.TargetRow(0);
+        Finish(tile, 0, c, 0 * TSimd.Lanes, v0);
+        Finish(tile, 0, c, 1 * TSimd.Lanes, v1);
+        Finish(tile, 0, c, 2 * TSimd.Lanes, v2);
+        Finish(tile, 0, c, 3 * TSimd.Lanes, v3);
+        Finish(tile, 0, c, 4 * TSimd.Lanes, v4);
+        Finish(tile, 0, c, 5 * TSimd.Lanes, v5);
+        Finish(tile, 0, c, 6 * TSimd.Lanes, v6);
+        Finish(tile, 0, c, 7 * TSimd.Lanes, v7);
+    }
 
     /// <summary>Multiplies any number of rows by the columns of one panel, for one block of inputs.</summary>
     /// <param name="panel">The operands.</param>
@@ -657,60 +711,6 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
                 Finish(tile, row + 7, r7v0);
             }
         }
-    }
-
-    /// <summary>One row by eight vectors of neighbouring panels: as many sums at a time as the latency of an addition takes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Tile1x8(in GemmTile tile)
-    {
-        TVector v0 = default;
-        TVector v1 = default;
-        TVector v2 = default;
-        TVector v3 = default;
-        TVector v4 = default;
-        TVector v5 = default;
-        TVector v6 = default;
-        TVector v7 = default;
-        float* a = tile.SourceRow(0);
-        byte* b0 = RowVector(tile, 0);
-        byte* b1 = RowVector(tile, 1);
-        byte* b2 = RowVector(tile, 2);
-        byte* b3 = RowVector(tile, 3);
-        byte* b4 = RowVector(tile, 4);
-        byte* b5 = RowVector(tile, 5);
-        byte* b6 = RowVector(tile, 6);
-        byte* b7 = RowVector(tile, 7);
-        nint bStride = tile.BStride * TFormat.Bytes;
-        for (float* end = a + tile.Depth; a < end; a++)
-        {
-            TVector x = TSimd.Broadcast(*a);
-            v0 = TSimd.MultiplyAdd(x, LoadB(b0), v0);
-            b0 += bStride;
-            v1 = TSimd.MultiplyAdd(x, LoadB(b1), v1);
-            b1 += bStride;
-            v2 = TSimd.MultiplyAdd(x, LoadB(b2), v2);
-            b2 += bStride;
-            v3 = TSimd.MultiplyAdd(x, LoadB(b3), v3);
-            b3 += bStride;
-            v4 = TSimd.MultiplyAdd(x, LoadB(b4), v4);
-            b4 += bStride;
-            v5 = TSimd.MultiplyAdd(x, LoadB(b5), v5);
-            b5 += bStride;
-            v6 = TSimd.MultiplyAdd(x, LoadB(b6), v6);
-            b6 += bStride;
-            v7 = TSimd.MultiplyAdd(x, LoadB(b7), v7);
-            b7 += bStride;
-        }
-
-        float* c = tile.TargetRow(0);
-        Finish(tile, 0, c, 0 * TSimd.Lanes, v0);
-        Finish(tile, 0, c, 1 * TSimd.Lanes, v1);
-        Finish(tile, 0, c, 2 * TSimd.Lanes, v2);
-        Finish(tile, 0, c, 3 * TSimd.Lanes, v3);
-        Finish(tile, 0, c, 4 * TSimd.Lanes, v4);
-        Finish(tile, 0, c, 5 * TSimd.Lanes, v5);
-        Finish(tile, 0, c, 6 * TSimd.Lanes, v6);
-        Finish(tile, 0, c, 7 * TSimd.Lanes, v7);
     }
 
     /// <summary>Gets the start of a vector of columns that are counted through several panels.</summary>
