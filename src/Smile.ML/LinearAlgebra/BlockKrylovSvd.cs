@@ -16,10 +16,10 @@ internal static class BlockKrylovSvd
     // Gains below this share of the matrix's own energy are float32's rounding.
     private const double NoiseGain = 1e-12;
 
-    private const int HalfPanel = 16;
+    private const int BlockUnit = 16;
 
-    // Convergence is not looked for before this many blocks. Typical spectra take five or six, the flattest some fifteen.
-    private const int LeastBlocks = 3;
+    // Convergence is looked for when the space has grown by this share: each time costs its dimension cubed.
+    private const double CheckGrowth = 0.07;
 
     /// <summary>Computes the largest singular values and their vectors.</summary>
     /// <param name="a">The matrix [m, n], its largest element near 1.</param>
@@ -29,20 +29,23 @@ internal static class BlockKrylovSvd
     /// <returns>The values, largest first; their left vectors as rows [count, m]; their right vectors as rows [count, n].</returns>
     public static (double[] Values, Matrix Left, Matrix Right) Compute(Matrix a, int rank, double tolerance, WorkerPool pool)
     {
-        using var space = new KrylovSpace(a, BlockFor(rank), pool);
+        int block = BlockFor(rank);
+        using var space = new KrylovSpace(a, block, pool);
         double energy = a.View.Energy();
         double captured = 0;
         bool settled = false;
         SymmetricEigen? eigen = null;
-        for (int blocks = 1; !settled && space.Extend(); blocks++)
+        int nextCheck = rank + (2 * block);
+        while (!settled && space.Extend())
         {
-            if (blocks >= LeastBlocks)
+            if (space.Count >= nextCheck)
             {
                 double before = captured;
                 eigen = SymmetricEigen.Compute(space.CopyGram(), 0);
                 captured = eigen.Values.Take(rank).Sum();
                 double negligible = Math.Max(SettledGain * (energy - captured), NoiseGain * energy);
-                settled = before > 0 && space.Count > rank && captured - before <= negligible;
+                settled = before > 0 && captured - before <= negligible;
+                nextCheck = space.Count + (int)(CheckGrowth * space.Count);
             }
         }
 
@@ -76,8 +79,11 @@ internal static class BlockKrylovSvd
         return (values[..orthonormal], left.KeepRows(orthonormal), right.KeepRows(orthonormal));
     }
 
-    /// <summary>Gets the rows to add at a time: a little more than half of what is wanted, and what a panel of the product's kernels holds.</summary>
-    public static int BlockFor(int rank) => (rank / 2 + 8 + HalfPanel - 1) / HalfPanel * HalfPanel;
+    /// <summary>
+    /// Gets the rows to add at a time, in units of what the product's kernels take at once: the fewer, the smaller the space in which the
+    /// wanted vectors are found, but the more often the matrix is read.
+    /// </summary>
+    public static int BlockFor(int rank) => Math.Max(1, (rank + (8 * BlockUnit) - 1) / (8 * BlockUnit)) * BlockUnit;
 
     private static Matrix Combine(double[][] weights, MatrixView rows, WorkerPool pool)
     {

@@ -14,12 +14,14 @@ internal sealed unsafe class KrylovSpace : IDisposable
     private const double ExhaustedEnergy = 1e-12;
 
     // Blocks to make room for at first; the typical number.
-    private const int InitialBlocks = 6;
+    private const int InitialBlocks = 8;
 
     private readonly Matrix _a;
     private readonly PackedMatrix _packed;
     private readonly WorkerPool _pool;
     private readonly int _limit;
+    private readonly int _block;
+    private SplitMix64 _random = new(Seed);
     private Matrix _basis;
     private Matrix _image;
     private Matrix _directions;
@@ -35,20 +37,12 @@ internal sealed unsafe class KrylovSpace : IDisposable
         _a = a;
         _pool = pool;
         _limit = Math.Min(a.Rows, a.Columns);
-        block = Math.Min(block, _limit);
-        int capacity = (int)Math.Min(_limit, (long)InitialBlocks * block);
+        _block = Math.Min(block, _limit);
+        int capacity = (int)Math.Min(_limit, (long)InitialBlocks * _block);
         _packed = PackedMatrix.FromColumns(a.Pointer, a.Rows, a.Columns, a.Columns, pool);
         _basis = Matrix.Uninitialized(capacity, a.Rows);
         _image = Matrix.Uninitialized(capacity, a.Columns);
-        _directions = Matrix.Uninitialized(block, a.Columns);
-        var random = new SplitMix64(Seed);
-        for (int i = 0; i < block; i++)
-        {
-            foreach (ref float element in _directions.Row(i))
-            {
-                element = random.NextSigned();
-            }
-        }
+        _directions = RandomDirections();
     }
 
     /// <summary>Gets the dimension of the basis.</summary>
@@ -68,13 +62,21 @@ internal sealed unsafe class KrylovSpace : IDisposable
     /// <returns>Whether anything was left to add.</returns>
     public bool Extend()
     {
-        if (Count == _limit || _directions.Rows == 0)
+        if (Count == _limit)
         {
             return false;
         }
 
         int start = Count;
         int added = AppendImageOf(_directions);
+        if (added == 0 && start > 0)
+        {
+            // A multiple singular value may have more vectors than these directions led to.
+            _directions.Dispose();
+            _directions = RandomDirections();
+            added = AppendImageOf(_directions);
+        }
+
         if (added == 0)
         {
             return false;
@@ -88,7 +90,8 @@ internal sealed unsafe class KrylovSpace : IDisposable
         _directions.Dispose();
         _directions = Matrix.Uninitialized(added, image.Columns);
         image.CopyTo(_directions.View);
-        _directions = _directions.KeepRows(Orthonormalization.MakeBasis(_directions.View, 1, _pool));
+        double[][] products = [.. _gram[start..].Select(row => row[start..])];
+        _directions = _directions.KeepRows(Orthonormalization.MakeBasis(_directions.View, 1, _pool, products));
         return true;
     }
 
@@ -101,13 +104,30 @@ internal sealed unsafe class KrylovSpace : IDisposable
         _directions.Dispose();
     }
 
+    private Matrix RandomDirections()
+    {
+        var directions = Matrix.Uninitialized(_block, _a.Columns);
+        foreach (ref float element in directions.Span)
+        {
+            element = _random.NextSigned();
+        }
+
+        return directions;
+    }
+
     /// <summary>Appends to the basis what A makes of some directions, as far as it is new.</summary>
     /// <returns>The number of rows appended.</returns>
     private int AppendImageOf(Matrix directions)
     {
+        if (directions.Rows == 0)
+        {
+            return 0;
+        }
+
         using Matrix product = Matrix.MultiplyByTransposed(_a.View, directions.View, _pool);
         using Matrix transposed = product.Transpose();
         MatrixView rows = transposed.View;
+        int passes = 2;
         if (Count == 0)
         {
             _firstEnergy = rows.Energy();
@@ -125,9 +145,10 @@ internal sealed unsafe class KrylovSpace : IDisposable
 
             rows = rows.Leading(Orthonormalization.MakeBasis(rows, 1, _pool));
             SubtractBasis(rows, packed);
+            passes = 1;
         }
 
-        rows = rows.Leading(Orthonormalization.MakeBasis(rows, 2, _pool));
+        rows = rows.Leading(Orthonormalization.MakeBasis(rows, passes, _pool));
         int added = Math.Min(rows.Rows, _limit - Count);
         MakeRoom(Count + added);
         rows.Leading(added).CopyTo(_basis.Slice(Count, added));

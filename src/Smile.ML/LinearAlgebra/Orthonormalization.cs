@@ -15,12 +15,14 @@ internal static class Orthonormalization
     /// <param name="rows">The rows; as many of the first as are returned become the basis.</param>
     /// <param name="passes">The least number of passes: two reach float32's precision from any start, one from a good start.</param>
     /// <param name="pool">The threads to use.</param>
+    /// <param name="products">The rows' inner products with each other, where they are known.</param>
     /// <returns>The dimension of the span.</returns>
-    public static int MakeBasis(MatrixView rows, int passes, WorkerPool pool)
+    public static int MakeBasis(MatrixView rows, int passes, WorkerPool pool, double[][]? products = null)
     {
         for (int pass = 0; pass < passes && rows.Rows > 0; pass++)
         {
-            double[][] gram = GramMatrix.Compute(rows);
+            double[][] gram = products ?? GramMatrix.Compute(rows);
+            products = null;
             double[][] transform = InverseCholesky(gram);
             if (transform.Length < rows.Rows)
             {

@@ -1,4 +1,7 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace Smile.ML.LinearAlgebra;
 
@@ -48,25 +51,14 @@ internal sealed class SymmetricEigen
     public void FindVectors(int vectors)
     {
         int size = _diagonal.Length;
+        vectors = Math.Min(vectors, size);
         double[] diagonal = [.. _diagonal], offDiagonal = [.. _offDiagonal];
-
-        // Row i becomes the eigenvector of the value that ends on the diagonal's place i.
-        double[][] basis = [];
-        if (vectors > 0)
-        {
-            basis = new double[size][];
-            for (int i = 0; i < size; i++)
-            {
-                basis[i] = new double[size];
-                basis[i][i] = 1;
-            }
-        }
-
-        Diagonalize(diagonal, offDiagonal, basis);
+        using var rotations = vectors > 0 ? new RotationList() : null;
+        Diagonalize(diagonal, offDiagonal, rotations);
 
         int[] order = [.. Enumerable.Range(0, size).OrderByDescending(i => diagonal[i])];
         Values = [.. order.Select(i => diagonal[i])];
-        Vectors = [.. order.Take(Math.Min(vectors, size)).Select(i => basis[i])];
+        Vectors = rotations is null ? [] : TridiagonalVectors(size, order.AsSpan(0, vectors), rotations);
         foreach (double[] vector in Vectors)
         {
             UndoReflections(vector);
@@ -80,46 +72,70 @@ internal sealed class SymmetricEigen
     private void Tridiagonalize(double[][] rows)
     {
         int size = rows.Length;
-        double[]? v = null;
+        var none = new double[size];
+        double[] v = none;
         var w = new double[size];
         var next = new double[size];
         for (int k = size - 1; k >= 0; k--)
         {
             Span<double> row = rows[k].AsSpan(0, k + 1);
-            UpdateRow(row, k, v, w);
+            VectorMath.AddScaled(-v[k], w.AsSpan(0, k + 1), -w[k], v.AsSpan(0, k + 1), row);
             _diagonal[k] = row[k];
-            double[]? reflector = k == 0 ? null : Reflector(row[..k], out _offDiagonal[k - 1]);
-            _reflectors[k] = reflector;
+            _reflectors[k] = k == 0 ? null : Reflector(row[..k], out _offDiagonal[k - 1]);
+            double[] reflector = _reflectors[k] ?? none;
             Span<double> product = next.AsSpan(0, k);
             product.Clear();
             for (int i = 0; i < k; i++)
             {
-                Span<double> other = rows[i].AsSpan(0, i + 1);
-                UpdateRow(other, i, v, w);
-                if (reflector is not null)
-                {
-                    product[i] += VectorMath.Dot(other, reflector.AsSpan(0, i + 1));
-                    VectorMath.AddScaled(reflector[i], other[..i], product[..i]);
-                }
+                UpdateAndMultiply(rows[i].AsSpan(0, i + 1), v, w, reflector, product);
             }
 
             // H A H = A - v w^T - w v^T with p = A v and w = p - (p.v / 2) v.
-            if (reflector is not null)
-            {
-                VectorMath.AddScaled(-VectorMath.Dot(product, reflector) / 2, reflector, product);
-            }
-
+            ReadOnlySpan<double> used = reflector.AsSpan(0, k);
+            VectorMath.AddScaled(-VectorMath.Dot(product, used) / 2, used, product);
             v = reflector;
             (w, next) = (next, w);
         }
     }
 
-    private static void UpdateRow(Span<double> row, int index, double[]? v, double[] w)
+    /// <summary>
+    /// Updates the last row of a lower triangle by -v w^T - w v^T, and adds to a product what that row and, by symmetry, its column contribute
+    /// to the multiplication of the whole by x.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void UpdateAndMultiply(Span<double> row, double[] v, double[] w, double[] x, Span<double> product)
     {
-        if (v is not null)
+        int last = row.Length - 1;
+        ref double rows = ref MemoryMarshal.GetReference(row);
+        ref double vs = ref MemoryMarshal.GetArrayDataReference(v);
+        ref double ws = ref MemoryMarshal.GetArrayDataReference(w);
+        ref double xs = ref MemoryMarshal.GetArrayDataReference(x);
+        ref double products = ref MemoryMarshal.GetReference(product);
+        double a = -v[last], b = -w[last], f = x[last];
+        Vector512<double> va = Vector512.Create(a), vb = Vector512.Create(b), vf = Vector512.Create(f);
+        Vector512<double> dots = default;
+        int i = 0;
+        for (; i <= last - Vector512<double>.Count; i += Vector512<double>.Count)
         {
-            VectorMath.AddScaled(-v[index], w.AsSpan(0, row.Length), -w[index], v.AsSpan(0, row.Length), row);
+            nuint offset = (nuint)i;
+            Vector512<double> updated = Vector512.FusedMultiplyAdd(va, Vector512.LoadUnsafe(ref ws, offset), Vector512.LoadUnsafe(ref rows, offset));
+            updated = Vector512.FusedMultiplyAdd(vb, Vector512.LoadUnsafe(ref vs, offset), updated);
+            updated.StoreUnsafe(ref rows, offset);
+            dots = Vector512.FusedMultiplyAdd(updated, Vector512.LoadUnsafe(ref xs, offset), dots);
+            Vector512.FusedMultiplyAdd(vf, updated, Vector512.LoadUnsafe(ref products, offset)).StoreUnsafe(ref products, offset);
         }
+
+        double dot = VectorMath.SumLanes(dots);
+        for (; i < last; i++)
+        {
+            double updated = Math.FusedMultiplyAdd(b, v[i], Math.FusedMultiplyAdd(a, w[i], row[i]));
+            row[i] = updated;
+            dot = Math.FusedMultiplyAdd(updated, x[i], dot);
+            product[i] = Math.FusedMultiplyAdd(f, updated, product[i]);
+        }
+
+        row[last] += 2 * a * w[last];
+        product[last] += Math.FusedMultiplyAdd(row[last], f, dot);
     }
 
     /// <summary>
@@ -143,7 +159,7 @@ internal sealed class SymmetricEigen
         return v;
     }
 
-    private static void Diagonalize(double[] d, double[] e, double[][] basis)
+    private static void Diagonalize(double[] d, double[] e, RotationList? rotations)
     {
         double largest = 0;
         for (int i = 0; i < d.Length; i++)
@@ -162,7 +178,7 @@ internal sealed class SymmetricEigen
                     throw new ArithmeticException($"The eigenvalues of a matrix of {d.Length} rows did not converge.");
                 }
 
-                QlStep(d, e, first, last, basis);
+                QlStep(d, e, first, last, rotations);
             }
         }
     }
@@ -187,7 +203,7 @@ internal sealed class SymmetricEigen
 
     /// <summary>One implicit QL step with Wilkinson's shift on the block [first, last]: rotations chase a bulge upwards.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void QlStep(double[] d, double[] e, int first, int last, double[][] basis)
+    private static void QlStep(double[] d, double[] e, int first, int last, RotationList? rotations)
     {
         double ratio = (d[first + 1] - d[first]) / (2 * e[first]);
         double root = Math.Sqrt(ratio * ratio + 1);
@@ -214,15 +230,62 @@ internal sealed class SymmetricEigen
             shift = s * t;
             d[i + 1] = bulge + shift;
             bulge = c * t - b;
-            if (basis.Length > 0)
-            {
-                VectorMath.Rotate(basis[i], basis[i + 1], c, s);
-            }
+            rotations?.Add(new Rotation(i, c, s));
         }
 
         d[first] -= shift;
         e[first] = bulge;
         e[last] = 0;
+    }
+
+    /// <summary>
+    /// Gets some eigenvectors of the tridiagonal matrix: of all rotations together the rows wanted, so that only those are ever computed.
+    /// </summary>
+    private static double[][] TridiagonalVectors(int size, ReadOnlySpan<int> places, RotationList rotations)
+    {
+        int lanes = Vector512<double>.Count;
+        var vectors = new double[places.Length][];
+        var columns = new double[size * lanes];
+        for (int start = 0; start < vectors.Length; start += lanes)
+        {
+            int count = Math.Min(lanes, vectors.Length - start);
+            columns.AsSpan().Clear();
+            for (int j = 0; j < count; j++)
+            {
+                columns[(places[start + j] * lanes) + j] = 1;
+            }
+
+            UndoRotations(rotations.Span, columns);
+            for (int j = 0; j < count; j++)
+            {
+                double[] vector = vectors[start + j] = new double[size];
+                for (int i = 0; i < size; i++)
+                {
+                    vector[i] = columns[(i * lanes) + j];
+                }
+            }
+        }
+
+        return vectors;
+    }
+
+    /// <summary>Turns pairs of rows back, the last rotation first.</summary>
+    /// <param name="rotations">The rotations.</param>
+    /// <param name="rows">Rows of one vector each.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void UndoRotations(ReadOnlySpan<Rotation> rotations, double[] rows)
+    {
+        ref double start = ref MemoryMarshal.GetArrayDataReference(rows);
+        for (int r = rotations.Length - 1; r >= 0; r--)
+        {
+            ref readonly Rotation rotation = ref rotations[r];
+            nuint offset = (nuint)(rotation.Row * Vector512<double>.Count);
+            Vector512<double> c = Vector512.Create(rotation.Cosine), s = Vector512.Create(rotation.Sine);
+            Vector512<double> x = Vector512.LoadUnsafe(ref start, offset);
+            Vector512<double> y = Vector512.LoadUnsafe(ref start, offset + (nuint)Vector512<double>.Count);
+            (c * x + s * y).StoreUnsafe(ref start, offset);
+            (c * y - s * x).StoreUnsafe(ref start, offset + (nuint)Vector512<double>.Count);
+        }
     }
 
     private void UndoReflections(double[] vector)
@@ -236,5 +299,32 @@ internal sealed class SymmetricEigen
                 VectorMath.AddScaled(-VectorMath.Dot(v, part), v, part);
             }
         }
+    }
+
+    /// <summary>Turns rows i and i + 1 by an angle.</summary>
+    private readonly record struct Rotation(int Row, double Cosine, double Sine);
+
+    /// <summary>Rotations in the order they were made: megabytes, so from a pool and not for the garbage collector.</summary>
+    private sealed class RotationList : IDisposable
+    {
+        private Rotation[] _items = ArrayPool<Rotation>.Shared.Rent(1 << 12);
+        private int _count;
+
+        public ReadOnlySpan<Rotation> Span => _items.AsSpan(0, _count);
+
+        public void Add(Rotation rotation)
+        {
+            if (_count == _items.Length)
+            {
+                Rotation[] larger = ArrayPool<Rotation>.Shared.Rent(checked(2 * _count));
+                Span.CopyTo(larger);
+                ArrayPool<Rotation>.Shared.Return(_items);
+                _items = larger;
+            }
+
+            _items[_count++] = rotation;
+        }
+
+        public void Dispose() => ArrayPool<Rotation>.Shared.Return(_items);
     }
 }

@@ -66,8 +66,8 @@ internal sealed class TruncatedSvd : IDisposable
             return (2 * elements * sizeof(double)) + (2L * smaller * smaller * sizeof(double)) + (elements * sizeof(float));
         }
 
-        // The packed matrix, and the basis and its image: some fifteen blocks, twice over while they are enlarged.
-        long basis = Math.Min(smaller, 30L * BlockKrylovSvd.BlockFor(rank));
+        // The packed matrix, and the basis and its image, as large as noise makes them, twice over while they are enlarged.
+        long basis = Math.Min(smaller, 2 * ((6L * rank) + 256));
         return (elements + (2 * basis * ((long)rows + columns))) * sizeof(float);
     }
 

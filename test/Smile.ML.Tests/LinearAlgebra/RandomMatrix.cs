@@ -51,4 +51,28 @@ internal static class RandomMatrix
 
         return sum;
     }
+
+    /// <summary>A matrix with exactly these singular values, and waves (the vectors of the discrete cosine transform) for singular vectors.</summary>
+    public static Matrix WithCosines(int rows, int columns, double[] singularValues)
+    {
+        var matrix = new Matrix(rows, columns);
+        for (int i = 0; i < rows; i++)
+        {
+            for (int j = 0; j < columns; j++)
+            {
+                double sum = 0;
+                for (int k = 0; k < singularValues.Length; k++)
+                {
+                    sum += singularValues[k] * Wave(k, i, rows) * Wave(k, j, columns);
+                }
+
+                matrix.Row(i)[j] = (float)sum;
+            }
+        }
+
+        return matrix;
+
+        static double Wave(int k, int i, int length)
+            => Math.Sqrt((k == 0 ? 1.0 : 2.0) / length) * Math.Cos(Math.PI * k * (i + 0.5) / length);
+    }
 }

@@ -84,6 +84,25 @@ public sealed class TruncatedSvdTests
     }
 
     [TestMethod]
+    [DataRow(40, 0, 0.0, 32)]
+    [DataRow(40, 140, 0.05, 32)]
+    [DataRow(17, 150, 0.3, 17)]
+    public void AMultipleSingularValueIsFoundAsOftenAsItIs(int multiplicity, int others, double largestOther, int rank)
+    {
+        double[] expected =
+            [.. Enumerable.Repeat(1.0, multiplicity), .. Enumerable.Range(0, others).Select(i => largestOther * (1 - (i / (2.0 * others))))];
+        using Matrix a = RandomMatrix.WithCosines(200, 180, expected);
+        using TruncatedSvd svd = TruncatedSvd.Compute(a, rank, Pool);
+        Assert.AreEqual(rank, svd.Rank);
+        AssertWellFormed(svd);
+        AssertNearOptimal(a, svd, expected);
+        for (int i = 0; i < rank; i++)
+        {
+            Assert.AreEqual(expected[i], svd.SingularValues[i], 1e-6, $"value {i}");
+        }
+    }
+
+    [TestMethod]
     [DataRow(40, 30, 10)]
     [DataRow(300, 200, 20)]
     [DataRow(150, 300, 120)]

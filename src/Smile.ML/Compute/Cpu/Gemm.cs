@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -10,10 +11,13 @@ namespace Smile.ML.Compute.Cpu;
 /// </summary>
 internal static unsafe class Gemm
 {
-    /// <summary>The inputs summed in registers before a partial result is written.</summary>
-    public const int DepthBlock = 768;
+    /// <summary>The inputs summed in registers before a partial result is written: of so many, a tile's part of B stays in a 32 KiB first-level cache.</summary>
+    public const int DepthBlock = 256;
 
-    // 120 rows x 768 inputs of A: less than a 512 KiB second-level cache, and a multiple of every tile height.
+    // Inputs of A that all panels pass over before the next.
+    private const int ABlock = 768;
+
+    // 120 rows x ABlock inputs: less than a 512 KiB second-level cache, and a multiple of every tile height.
     private const int RowBlock = 120;
 
     // Weights that stay in the second-level cache as a whole. Then a few rows go along all panels, so that C is met row by row.
@@ -24,6 +28,10 @@ internal static unsafe class Gemm
     private const long ParallelThreshold = 1_000_000;
 
     private const int PiecesPerThread = 8;
+
+    // From so many columns on, copying A's rows next to each other costs little and keeps rows that lie a power of two apart from
+    // displacing one another in the cache.
+    private const int LeastGatheredColumns = 256;
 
     /// <summary>Gets the vector width in bits that suits this machine: 512, 256 or 128.</summary>
     public static int PreferredVectorBits { get; } =
@@ -175,20 +183,67 @@ internal static unsafe class Gemm
             int run = index % _runs;
             int firstPanel = RunStart(run);
             int endPanel = RunStart(run + 1);
+            if (!IsWorthGathering(rows, endPanel - firstPanel))
+            {
+                Multiply(firstRow, rows, firstPanel, endPanel, null);
+                return;
+            }
+
+            float[] gathered = ArrayPool<float>.Shared.Rent(RowBlock * ABlock);
+            fixed (float* pointer = gathered)
+            {
+                Multiply(firstRow, rows, firstPanel, endPanel, pointer);
+            }
+
+            ArrayPool<float>.Shared.Return(gathered);
+        }
+
+        private bool IsWorthGathering(int rows, int panels)
+        {
+            bool worth = rows > 1 && panels * _outputs[0].Weights.PanelWidth >= LeastGatheredColumns;
+            foreach (ref readonly GemmOutput output in _outputs)
+            {
+                worth &= output.SourceRows == null;
+            }
+
+            return worth;
+        }
+
+        private void Multiply(int firstRow, int rows, int firstPanel, int endPanel, float* gathered)
+        {
             int depth = _outputs[0].Weights.Depth;
             int start = 0;
             do
             {
-                int length = Math.Min(DepthBlock, depth - start);
-                MultiplyBlock(firstRow, rows, firstPanel, endPanel, start, length);
+                int length = Math.Min(ABlock, depth - start);
+                if (gathered != null)
+                {
+                    Gather(firstRow, rows, start, length, gathered);
+                }
+
+                MultiplyBlock(firstRow, rows, firstPanel, endPanel, start, length, gathered);
                 start += length;
             }
             while (start < depth);
         }
 
+        /// <summary>Copies the rows of one <see cref="DepthBlock"/> after another.</summary>
+        private void Gather(int firstRow, int rows, int start, int length, float* destination)
+        {
+            for (int from = 0; from < length; from += DepthBlock)
+            {
+                int inputs = Math.Min(DepthBlock, length - from);
+                float* source = _a + firstRow * _stride + start + from;
+                for (int row = 0; row < rows; row++, source += _stride, destination += DepthBlock)
+                {
+                    new ReadOnlySpan<float>(source, inputs).CopyTo(new Span<float>(destination, inputs));
+                }
+            }
+        }
+
         private int RunStart(int run) => (int)Math.Min(_panels, (long)DivideUp(_panels, _step) * run / _runs * _step);
 
-        private void MultiplyBlock(int firstRow, int rows, int firstPanel, int endPanel, int start, int length)
+        private void MultiplyBlock(int firstRow, int rows, int firstPanel, int endPanel, int start, int length, float* gathered)
         {
             int outputStart = 0;
             foreach (ref readonly GemmOutput output in _outputs)
@@ -199,13 +254,13 @@ internal static unsafe class Gemm
                 switch (weights.Format)
                 {
                     case WeightFormat.Float32:
-                        MultiplyPanels<WeightFormats.Float32>(output, firstRow, rows, first, end, start, length);
+                        MultiplyPanels<WeightFormats.Float32>(output, firstRow, rows, first, end, start, length, gathered);
                         break;
                     case WeightFormat.BFloat16:
-                        MultiplyPanels<WeightFormats.BFloat16>(output, firstRow, rows, first, end, start, length);
+                        MultiplyPanels<WeightFormats.BFloat16>(output, firstRow, rows, first, end, start, length, gathered);
                         break;
                     case WeightFormat.Float16:
-                        MultiplyPanels<WeightFormats.Float16>(output, firstRow, rows, first, end, start, length);
+                        MultiplyPanels<WeightFormats.Float16>(output, firstRow, rows, first, end, start, length, gathered);
                         break;
                 }
 
@@ -213,7 +268,8 @@ internal static unsafe class Gemm
             }
         }
 
-        private void MultiplyPanels<TFormat>(in GemmOutput output, int firstRow, int rows, int panel, int endPanel, int start, int length)
+        private void MultiplyPanels<TFormat>(
+            in GemmOutput output, int firstRow, int rows, int panel, int endPanel, int start, int length, float* gathered)
             where TFormat : struct, IWeightFormat
         {
             PackedMatrix weights = output.Weights;
@@ -224,37 +280,57 @@ internal static unsafe class Gemm
                 int column = panel * width;
                 bool fullGroup = group > 1 && endPanel - panel >= group && weights.Columns - column >= group * width;
                 int panels = fullGroup ? group : 1;
-                nint sourceRow = output.SourceRows == null ? firstRow : 0;
-                nint targetRow = output.TargetRows == null ? firstRow : 0;
-                var tile = new GemmTile
+                int from = 0;
+                do
                 {
-                    Rows = rows,
-                    A = _a + sourceRow * _stride + start,
-                    AStride = _stride,
-                    B = weights.Panel(panel) + (nint)start * width * TFormat.Bytes,
-                    BStride = width,
-                    PanelStride = (nint)width * weights.Depth,
-                    Depth = length,
-                    C = output.Result + targetRow * output.Stride + column,
-                    CStride = output.Stride,
-                    Columns = Math.Min(panels * width, weights.Columns - column),
-                    Bias = start == 0 && output.Bias != null ? output.Bias + column : null,
-                    Accumulate = start > 0 || output.Accumulate,
-                    SourceRows = output.SourceRows == null ? null : output.SourceRows + firstRow,
-                    TargetRows = output.TargetRows == null ? null : output.TargetRows + firstRow,
-                    RowScales = output.RowScales == null ? null : output.RowScales + firstRow,
-                };
-                if (fullGroup)
-                {
-                    GemmKernels<TSimd, TVector, TFormat>.MultiplyRow(tile);
-                }
-                else
-                {
-                    GemmKernels<TSimd, TVector, TFormat>.MultiplyPanel(tile);
-                }
+                    GemmTile tile = Tile<TFormat>(output, firstRow, rows, panel, panels, start + from, Math.Min(DepthBlock, length - from));
+                    if (gathered != null)
+                    {
+                        tile = tile with { A = gathered + rows * from, AStride = DepthBlock };
+                    }
 
+                    if (fullGroup)
+                    {
+                        GemmKernels<TSimd, TVector, TFormat>.MultiplyRow(tile);
+                    }
+                    else
+                    {
+                        GemmKernels<TSimd, TVector, TFormat>.MultiplyPanel(tile);
+                    }
+
+                    from += DepthBlock;
+                }
+                while (from < length);
                 panel += panels;
             }
+        }
+
+        private GemmTile Tile<TFormat>(in GemmOutput output, int firstRow, int rows, int panel, int panels, int start, int length)
+            where TFormat : struct, IWeightFormat
+        {
+            PackedMatrix weights = output.Weights;
+            int width = weights.PanelWidth;
+            int column = panel * width;
+            nint sourceRow = output.SourceRows == null ? firstRow : 0;
+            nint targetRow = output.TargetRows == null ? firstRow : 0;
+            return new GemmTile
+            {
+                Rows = rows,
+                A = _a + sourceRow * _stride + start,
+                AStride = _stride,
+                B = weights.Panel(panel) + (nint)start * width * TFormat.Bytes,
+                BStride = width,
+                PanelStride = (nint)width * weights.Depth,
+                Depth = length,
+                C = output.Result + targetRow * output.Stride + column,
+                CStride = output.Stride,
+                Columns = Math.Min(panels * width, weights.Columns - column),
+                Bias = start == 0 && output.Bias != null ? output.Bias + column : null,
+                Accumulate = start > 0 || output.Accumulate,
+                SourceRows = output.SourceRows == null ? null : output.SourceRows + firstRow,
+                TargetRows = output.TargetRows == null ? null : output.TargetRows + firstRow,
+                RowScales = output.RowScales == null ? null : output.RowScales + firstRow,
+            };
         }
 
         private static int DivideUp(int value, int divisor) => (int)(((long)value + divisor - 1) / divisor);

@@ -11,7 +11,7 @@ namespace Smile.ML.Compute.Cpu;
 internal sealed unsafe class PackedMatrix : IDisposable
 {
     /// <summary>The columns of a panel where there are more than 16.</summary>
-    public const int WidePanel = 32;
+    public static readonly int WidePanel = Vector512.IsHardwareAccelerated ? 32 : NarrowPanel;
 
     private const int NarrowPanel = 16;
 
@@ -199,32 +199,42 @@ internal sealed unsafe class PackedMatrix : IDisposable
         public void Execute(int index)
         {
             int firstPanel = index * PanelsPerPiece;
-            int endPanel = Math.Min(packed.PanelCount, firstPanel + PanelsPerPiece);
-            for (int k = 0; k < packed.Depth; k++)
+            int panels = Math.Min(packed.PanelCount - firstPanel, PanelsPerPiece);
+            int width = packed.PanelWidth;
+            int firstColumn = firstPanel * width;
+            int full = Math.Min(packed.Columns - firstColumn, panels * width) / width;
+            CopyPanels(b + firstColumn, (float*)packed.Panel(firstPanel), full, width);
+            if (full < panels)
             {
-                for (int panel = firstPanel; panel < endPanel; panel++)
+                CopyLast(b + firstColumn + (full * width), (float*)packed.Panel(firstPanel + full), packed.Columns - firstColumn - (full * width), width);
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private void CopyPanels(float* source, float* firstPanel, int panels, int width)
+        {
+            nint panelStride = (nint)width * packed.Depth;
+            for (int k = 0; k < packed.Depth; k++, source += stride, firstPanel += width)
+            {
+                float* from = source;
+                float* to = firstPanel;
+                for (int panel = 0; panel < panels; panel++, to += panelStride, from += width)
                 {
-                    CopyRow(panel, k);
+                    for (int column = 0; column < width; column += VectorMath.Lanes)
+                    {
+                        Vector512.Load(from + column).Store(to + column);
+                    }
                 }
             }
         }
 
-        private void CopyRow(int panel, int k)
+        /// <summary>Copies the columns that don't fill a panel, and zeros.</summary>
+        private void CopyLast(float* source, float* panel, int columns, int width)
         {
-            int width = packed.PanelWidth;
-            int columns = Math.Min(width, packed.Columns - panel * width);
-            float* source = b + k * stride + (nint)panel * width;
-            float* destination = (float*)packed.Panel(panel) + (nint)k * width;
-            if (columns < width)
+            for (int k = 0; k < packed.Depth; k++, source += stride, panel += width)
             {
-                new ReadOnlySpan<float>(source, columns).CopyTo(new Span<float>(destination, columns));
-                new Span<float>(destination + columns, width - columns).Clear();
-                return;
-            }
-
-            for (int column = 0; column < width; column += VectorMath.Lanes)
-            {
-                Vector512.Load(source + column).Store(destination + column);
+                new ReadOnlySpan<float>(source, columns).CopyTo(new Span<float>(panel, columns));
+                new Span<float>(panel + columns, width - columns).Clear();
             }
         }
     }

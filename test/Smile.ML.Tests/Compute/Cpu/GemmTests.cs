@@ -137,7 +137,7 @@ public sealed unsafe class GemmTests
             using PackedMatrix fromRows = Pack(weight, pool);
             using PackedMatrix fromSource = PackedMatrix.FromRows(columns, depth, new MatrixRows(weight), pool);
             using PackedMatrix fromColumns = PackedMatrix.FromColumns(transpose.Pointer, depth, columns, columns, pool);
-            Assert.AreEqual(columns <= 16 ? 16 : 32, fromRows.PanelWidth);
+            Assert.AreEqual(columns <= 16 ? 16 : PackedMatrix.WidePanel, fromRows.PanelWidth);
             Assert.AreEqual(4L * fromRows.PanelCount * fromRows.PanelWidth * depth, fromRows.Bytes);
             Assert.AreEqual(0, (nint)fromRows.Panel(0) % 64);
             CollectionAssert.AreEqual(Content(fromRows), Content(fromSource));
