@@ -40,7 +40,7 @@ internal sealed class FusionArguments
 
     private readonly Option<long?> _maxMemory = new("--max-memory")
     {
-        Description = "Limit of the working memory beside the mapped files, e.g. 2GB.",
+        Description = "Limit of the working memory, e.g. 2GB.",
         HelpName = "SIZE",
         CustomParser = ParseSize,
     };

@@ -1,22 +1,26 @@
+using System.Buffers;
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 
 namespace Smile.ML.Checkpoints;
 
 /// <summary>
-/// A safetensors file, memory-mapped: opening reads the header only, and values are read as they are asked for. Nothing that the
+/// A safetensors file: opening reads the header only, and values are read as they are asked for. Nothing that the
 /// header says is believed unchecked. Safe to read from several threads at once; a read that races <see cref="Dispose"/> either
 /// completes or throws <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed class SafetensorsFile : ITensorSource
 {
-    // Large enough that mapping costs nothing beside copying, small beside any model.
-    private const int MaxWindowLength = 8 << 20;
+    // What is decoded at a time stays in the cache between the two steps.
+    private const int DecodeLength = 1 << 17;
 
-    private readonly MappedFile _file;
+    private const int MaxPart = 1 << 24;
+
+    private readonly RandomAccessFile _file;
     private readonly SafetensorsHeader _header;
     private readonly long _dataStart;
 
-    private SafetensorsFile(MappedFile file, SafetensorsHeader header, long dataStart)
+    private SafetensorsFile(RandomAccessFile file, SafetensorsHeader header, long dataStart)
     {
         _file = file;
         _header = header;
@@ -45,13 +49,14 @@ public sealed class SafetensorsFile : ITensorSource
             throw new PlatformNotSupportedException("Checkpoints are read and written on little-endian machines only.");
         }
 
-        MappedFile file = MappedFile.Open(path);
+        RandomAccessFile file = RandomAccessFile.Open(path);
         try
         {
             int headerLength = ReadHeaderLength(file);
             long dataStart = SafetensorsHeader.PrefixLength + headerLength;
-            using MappedWindow window = file.Map(0, (int)dataStart);
-            SafetensorsHeader header = SafetensorsHeader.Parse(window.Bytes[SafetensorsHeader.PrefixLength..], file.Length - dataStart, path);
+            byte[] json = new byte[headerLength];
+            file.Read(SafetensorsHeader.PrefixLength, json);
+            SafetensorsHeader header = SafetensorsHeader.Parse(json, file.Length - dataStart, path);
             return new SafetensorsFile(file, header, dataStart);
         }
         catch
@@ -71,13 +76,28 @@ public sealed class SafetensorsFile : ITensorSource
 
         int size = tensor.Type.Size();
         long offset = _dataStart + _header.Offset(name) + (start * size);
-        while (!destination.IsEmpty)
+        if (tensor.Type == TensorType.F32)
         {
-            int count = Math.Min(destination.Length, MaxWindowLength / size);
-            using MappedWindow window = _file.Map(offset, count * size);
-            FloatCodec.Decode(tensor.Type, window.Bytes, destination[..count]);
-            destination = destination[count..];
-            offset += count * size;
+            ReadAsStored(offset, destination);
+            return;
+        }
+
+        byte[] stored = ArrayPool<byte>.Shared.Rent(DecodeLength);
+        try
+        {
+            while (!destination.IsEmpty)
+            {
+                int count = Math.Min(destination.Length, DecodeLength / size);
+                Span<byte> bytes = stored.AsSpan(0, count * size);
+                _file.Read(offset, bytes);
+                FloatCodec.Decode(tensor.Type, bytes, destination[..count]);
+                destination = destination[count..];
+                offset += bytes.Length;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(stored);
         }
     }
 
@@ -88,21 +108,24 @@ public sealed class SafetensorsFile : ITensorSource
         TensorInfo tensor = this.GetTensor(name);
         this.RequireRange(tensor, "bytes", tensor.ByteLength, start, destination.Length);
 
-        long offset = _dataStart + _header.Offset(name) + start;
-        while (!destination.IsEmpty)
-        {
-            int count = Math.Min(destination.Length, MaxWindowLength);
-            using MappedWindow window = _file.Map(offset, count);
-            window.Bytes.CopyTo(destination);
-            destination = destination[count..];
-            offset += count;
-        }
+        _file.Read(_dataStart + _header.Offset(name) + start, destination);
     }
 
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
 
-    private static int ReadHeaderLength(MappedFile file)
+    private void ReadAsStored(long offset, Span<float> destination)
+    {
+        // In parts: a span of bytes can't be as long as one of floats.
+        for (; !destination.IsEmpty; offset += (long)MaxPart * sizeof(float))
+        {
+            Span<float> part = destination[..Math.Min(destination.Length, MaxPart)];
+            _file.Read(offset, MemoryMarshal.AsBytes(part));
+            destination = destination[part.Length..];
+        }
+    }
+
+    private static int ReadHeaderLength(RandomAccessFile file)
     {
         if (file.Length < SafetensorsHeader.PrefixLength)
         {
@@ -110,8 +133,9 @@ public sealed class SafetensorsFile : ITensorSource
                 $"{file.Path}: found {file.Length} bytes; expected a safetensors file, which begins with the {SafetensorsHeader.PrefixLength}-byte length of its header.");
         }
 
-        using MappedWindow prefix = file.Map(0, SafetensorsHeader.PrefixLength);
-        ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix.Bytes);
+        Span<byte> prefix = stackalloc byte[SafetensorsHeader.PrefixLength];
+        file.Read(0, prefix);
+        ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         if (length > SafetensorsHeader.MaxLength)
         {
             throw new SmileException(

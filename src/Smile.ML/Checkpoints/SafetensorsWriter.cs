@@ -19,6 +19,9 @@ internal sealed class SafetensorsWriter : IDisposable
     private const int BufferLength = 1 << 18;
     private const int Alignment = 8;
 
+    // Sent to the disk as the file grows, so that the end need not wait for all of it.
+    private const long FlushedAtOnce = 32 << 20;
+
     // What Hugging Face's own loaders ask a file for before they read it.
     private static readonly byte[] HeaderStart = [.. "{\""u8, .. "__metadata__"u8, .. "\":{\"format\":\"pt\"}"u8];
 
@@ -29,6 +32,7 @@ internal sealed class SafetensorsWriter : IDisposable
     private readonly HashSet<string> _names = new(StringComparer.Ordinal);
     private readonly byte[] _buffer = new byte[BufferLength];
     private long _remaining;
+    private long _unflushed;
 
     /// <summary>Creates the file, or empties the one there is.</summary>
     /// <param name="path">The file's path.</param>
@@ -201,14 +205,7 @@ internal sealed class SafetensorsWriter : IDisposable
         _header.WrittenSpan.CopyTo(start.AsSpan(SafetensorsHeader.PrefixLength));
         start[SafetensorsHeader.PrefixLength + _header.WrittenCount] = (byte)'}';
         WriteAt(0, start);
-        try
-        {
-            RandomAccess.FlushToDisk(_file);
-        }
-        catch (Exception e) when (RegularFile.IsFileFailure(e))
-        {
-            throw RegularFile.Failure(_path, "cannot be written", e);
-        }
+        Flush();
     }
 
     /// <inheritdoc/>
@@ -255,5 +252,25 @@ internal sealed class SafetensorsWriter : IDisposable
         {
             throw RegularFile.Failure(_path, "cannot be written", e);
         }
+
+        _unflushed += bytes.Length;
+        if (_unflushed >= FlushedAtOnce)
+        {
+            Flush();
+        }
+    }
+
+    private void Flush()
+    {
+        try
+        {
+            RandomAccess.FlushToDisk(_file);
+        }
+        catch (Exception e) when (RegularFile.IsFileFailure(e))
+        {
+            throw RegularFile.Failure(_path, "cannot be written", e);
+        }
+
+        _unflushed = 0;
     }
 }

@@ -31,7 +31,7 @@ public class SmileFusionOptions
     public int? Threads { get; set; }
 
     /// <summary>
-    /// Gets or sets the bytes of working memory that fusing may take beside the mapped files; null for no limit. Fewer experts are then
+    /// Gets or sets the bytes of working memory that fusing may take; null for no limit. Fewer experts are then
     /// worked on at once.
     /// </summary>
     public long? MaxMemory { get; set; }
