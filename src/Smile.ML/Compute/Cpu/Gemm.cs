@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -28,10 +27,6 @@ internal static unsafe class Gemm
     private const long ParallelThreshold = 1_000_000;
 
     private const int PiecesPerThread = 8;
-
-    // From so many columns on, copying A's rows next to each other costs little and keeps rows that lie a power of two apart from
-    // displacing one another in the cache.
-    private const int LeastGatheredColumns = 256;
 
     /// <summary>Gets the vector width in bits that suits this machine: 512, 256 or 128.</summary>
     public static int PreferredVectorBits { get; } =
@@ -183,67 +178,20 @@ internal static unsafe class Gemm
             int run = index % _runs;
             int firstPanel = RunStart(run);
             int endPanel = RunStart(run + 1);
-            if (!IsWorthGathering(rows, endPanel - firstPanel))
-            {
-                Multiply(firstRow, rows, firstPanel, endPanel, null);
-                return;
-            }
-
-            float[] gathered = ArrayPool<float>.Shared.Rent(RowBlock * ABlock);
-            fixed (float* pointer = gathered)
-            {
-                Multiply(firstRow, rows, firstPanel, endPanel, pointer);
-            }
-
-            ArrayPool<float>.Shared.Return(gathered);
-        }
-
-        private bool IsWorthGathering(int rows, int panels)
-        {
-            bool worth = rows > 1 && panels * _outputs[0].Weights.PanelWidth >= LeastGatheredColumns;
-            foreach (ref readonly GemmOutput output in _outputs)
-            {
-                worth &= output.SourceRows == null;
-            }
-
-            return worth;
-        }
-
-        private void Multiply(int firstRow, int rows, int firstPanel, int endPanel, float* gathered)
-        {
             int depth = _outputs[0].Weights.Depth;
             int start = 0;
             do
             {
                 int length = Math.Min(ABlock, depth - start);
-                if (gathered != null)
-                {
-                    Gather(firstRow, rows, start, length, gathered);
-                }
-
-                MultiplyBlock(firstRow, rows, firstPanel, endPanel, start, length, gathered);
+                MultiplyBlock(firstRow, rows, firstPanel, endPanel, start, length);
                 start += length;
             }
             while (start < depth);
         }
 
-        /// <summary>Copies the rows of one <see cref="DepthBlock"/> after another.</summary>
-        private void Gather(int firstRow, int rows, int start, int length, float* destination)
-        {
-            for (int from = 0; from < length; from += DepthBlock)
-            {
-                int inputs = Math.Min(DepthBlock, length - from);
-                float* source = _a + firstRow * _stride + start + from;
-                for (int row = 0; row < rows; row++, source += _stride, destination += DepthBlock)
-                {
-                    new ReadOnlySpan<float>(source, inputs).CopyTo(new Span<float>(destination, inputs));
-                }
-            }
-        }
-
         private int RunStart(int run) => (int)Math.Min(_panels, (long)DivideUp(_panels, _step) * run / _runs * _step);
 
-        private void MultiplyBlock(int firstRow, int rows, int firstPanel, int endPanel, int start, int length, float* gathered)
+        private void MultiplyBlock(int firstRow, int rows, int firstPanel, int endPanel, int start, int length)
         {
             int outputStart = 0;
             foreach (ref readonly GemmOutput output in _outputs)
@@ -254,13 +202,13 @@ internal static unsafe class Gemm
                 switch (weights.Format)
                 {
                     case WeightFormat.Float32:
-                        MultiplyPanels<WeightFormats.Float32>(output, firstRow, rows, first, end, start, length, gathered);
+                        MultiplyPanels<WeightFormats.Float32>(output, firstRow, rows, first, end, start, length);
                         break;
                     case WeightFormat.BFloat16:
-                        MultiplyPanels<WeightFormats.BFloat16>(output, firstRow, rows, first, end, start, length, gathered);
+                        MultiplyPanels<WeightFormats.BFloat16>(output, firstRow, rows, first, end, start, length);
                         break;
                     case WeightFormat.Float16:
-                        MultiplyPanels<WeightFormats.Float16>(output, firstRow, rows, first, end, start, length, gathered);
+                        MultiplyPanels<WeightFormats.Float16>(output, firstRow, rows, first, end, start, length);
                         break;
                 }
 
@@ -268,8 +216,7 @@ internal static unsafe class Gemm
             }
         }
 
-        private void MultiplyPanels<TFormat>(
-            in GemmOutput output, int firstRow, int rows, int panel, int endPanel, int start, int length, float* gathered)
+        private void MultiplyPanels<TFormat>(in GemmOutput output, int firstRow, int rows, int panel, int endPanel, int start, int length)
             where TFormat : struct, IWeightFormat
         {
             PackedMatrix weights = output.Weights;
@@ -284,11 +231,6 @@ internal static unsafe class Gemm
                 do
                 {
                     GemmTile tile = Tile<TFormat>(output, firstRow, rows, panel, panels, start + from, Math.Min(DepthBlock, length - from));
-                    if (gathered != null)
-                    {
-                        tile = tile with { A = gathered + rows * from, AStride = DepthBlock };
-                    }
-
                     if (fullGroup)
                     {
                         GemmKernels<TSimd, TVector, TFormat>.MultiplyRow(tile);
