@@ -89,23 +89,24 @@ def report(name, torch_times, smile_times):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", nargs="*", choices=("fuse", "forward", []))
+    parser.add_argument("what", nargs="*", choices=("fuse", "forward"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.set_grad_enabled(False)
     threads = ("--threads", str(arguments.threads))
+    what = arguments.what or ("fuse", "forward")
     print(f"PyTorch {torch.__version__}, {arguments.threads} threads; milliseconds")
     print(f"{'':<34} {'PyTorch':>10} {'smile':>10}")
-    for outputs, inputs, experts in FUSE_SHAPES if not arguments.what or "fuse" in arguments.what else ():
+    for outputs, inputs, experts in FUSE_SHAPES if "fuse" in what else ():
         pool = weights(outputs, inputs, experts)
         theirs, ours = [], []
         for _ in range(arguments.rounds):
             theirs.append(seconds(lambda: RoutedLayer(*pool)))
             ours.append(smile("fuse", outputs, inputs, "--experts", str(experts), *threads)["fuse"])
         report(f"fuse {outputs} x {inputs}, {experts} experts", theirs, ours)
-    for outputs, inputs in FORWARD_SHAPES if not arguments.what or "forward" in arguments.what else ():
+    for outputs, inputs in FORWARD_SHAPES if "forward" in what else ():
         layer = RoutedLayer(*weights(outputs, inputs, 8))
         for tokens in TOKENS:
             x = torch.rand(tokens, inputs) * 2 - 1

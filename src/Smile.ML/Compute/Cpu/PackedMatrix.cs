@@ -10,7 +10,7 @@ namespace Smile.ML.Compute.Cpu;
 /// </summary>
 internal sealed unsafe class PackedMatrix : IDisposable
 {
-    /// <summary>The columns of a panel where there are more than 16.</summary>
+    /// <summary>The columns of a panel where there are more than 16: those of this machine's tiles.</summary>
     public static readonly int WidePanel = Vector512.IsHardwareAccelerated ? 32 : NarrowPanel;
 
     private const int NarrowPanel = 16;
@@ -18,13 +18,13 @@ internal sealed unsafe class PackedMatrix : IDisposable
     private readonly NativeBuffer _buffer;
     private readonly int _elementBytes;
 
-    private PackedMatrix(int depth, int columns, WeightFormat format)
+    private PackedMatrix(int depth, int columns, WeightFormat format, int widePanel)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(depth);
         ArgumentOutOfRangeException.ThrowIfNegative(columns);
         Depth = depth;
         Columns = columns;
-        PanelWidth = columns <= NarrowPanel ? NarrowPanel : WidePanel;
+        PanelWidth = columns <= NarrowPanel ? NarrowPanel : widePanel;
         PanelCount = (int)(((long)columns + PanelWidth - 1) / PanelWidth);
         Format = format;
         _elementBytes = format == WeightFormat.Float32 ? sizeof(float) : sizeof(ushort);
@@ -37,7 +37,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <summary>Gets the columns of B: a weight's outputs.</summary>
     public int Columns { get; }
 
-    /// <summary>Gets the columns that a panel holds: 32, or 16 where there are no more than 16 columns in all.</summary>
+    /// <summary>Gets the columns that a panel holds: 32, or 16 where there are no more than 16 columns in all or vectors are narrow.</summary>
     public int PanelWidth { get; }
 
     /// <summary>Gets the number of panels.</summary>
@@ -55,12 +55,13 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <param name="depth">The weight's columns: the rows of B.</param>
     /// <param name="source">Reads the weight's rows; asked for them again where a guess at the format was wrong.</param>
     /// <param name="pool">The threads to pack with.</param>
+    /// <param name="widePanel">Another width of panels than this machine's.</param>
     /// <returns>The packed matrix.</returns>
-    public static PackedMatrix FromRows<TSource>(int rows, int depth, TSource source, WorkerPool pool)
+    public static PackedMatrix FromRows<TSource>(int rows, int depth, TSource source, WorkerPool pool, int? widePanel = null)
         where TSource : struct, IRowSource
-        => TryPack<TSource, WeightFormats.BFloat16>(WeightFormat.BFloat16, rows, depth, source, pool)
-            ?? TryPack<TSource, WeightFormats.Float16>(WeightFormat.Float16, rows, depth, source, pool)
-            ?? TryPack<TSource, WeightFormats.Float32>(WeightFormat.Float32, rows, depth, source, pool)!;
+        => TryPack<TSource, WeightFormats.BFloat16>(WeightFormat.BFloat16, rows, depth, source, pool, widePanel)
+            ?? TryPack<TSource, WeightFormats.Float16>(WeightFormat.Float16, rows, depth, source, pool, widePanel)
+            ?? TryPack<TSource, WeightFormats.Float32>(WeightFormat.Float32, rows, depth, source, pool, widePanel)!;
 
     /// <summary>Packs the transpose of a row-major weight, as float32.</summary>
     /// <param name="weight">The weight [rows, depth].</param>
@@ -68,9 +69,10 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <param name="depth">The weight's columns: the rows of B.</param>
     /// <param name="stride">The floats from one row of the weight to the next.</param>
     /// <param name="pool">The threads to pack with.</param>
+    /// <param name="widePanel">Another width of panels than this machine's.</param>
     /// <returns>The packed matrix.</returns>
-    public static PackedMatrix FromRows(float* weight, int rows, int depth, nint stride, WorkerPool pool)
-        => TryPack<MemoryRows, WeightFormats.Float32>(WeightFormat.Float32, rows, depth, new MemoryRows(weight, depth, stride), pool)!;
+    public static PackedMatrix FromRows(float* weight, int rows, int depth, nint stride, WorkerPool pool, int? widePanel = null)
+        => TryPack<MemoryRows, WeightFormats.Float32>(WeightFormat.Float32, rows, depth, new MemoryRows(weight, depth, stride), pool, widePanel)!;
 
     /// <summary>Packs B itself, row-major, as float32.</summary>
     /// <param name="b">B [depth, columns].</param>
@@ -81,7 +83,7 @@ internal sealed unsafe class PackedMatrix : IDisposable
     /// <returns>The packed matrix.</returns>
     public static PackedMatrix FromColumns(float* b, int depth, int columns, nint stride, WorkerPool pool)
     {
-        var packed = new PackedMatrix(depth, columns, WeightFormat.Float32);
+        var packed = new PackedMatrix(depth, columns, WeightFormat.Float32, WidePanel);
         var work = new ColumnPacking(packed, b, stride);
         pool.For((packed.PanelCount + ColumnPacking.PanelsPerPiece - 1) / ColumnPacking.PanelsPerPiece, ref work);
         return packed;
@@ -97,11 +99,12 @@ internal sealed unsafe class PackedMatrix : IDisposable
     public void Dispose() => _buffer.Dispose();
 
     /// <summary>Packs in a format, or returns null when the format can't hold a value.</summary>
-    private static PackedMatrix? TryPack<TSource, TFormat>(WeightFormat format, int rows, int depth, TSource source, WorkerPool pool)
+    private static PackedMatrix? TryPack<TSource, TFormat>(
+        WeightFormat format, int rows, int depth, TSource source, WorkerPool pool, int? widePanel)
         where TSource : struct, IRowSource
         where TFormat : struct, IWeightFormat
     {
-        var packed = new PackedMatrix(depth, rows, format);
+        var packed = new PackedMatrix(depth, rows, format, widePanel ?? WidePanel);
         try
         {
             var work = new RowPacking<TSource, TFormat>(packed, source);

@@ -12,6 +12,7 @@ namespace Smile.ML.Tests.Compute.Cpu;
 public sealed unsafe class GemmTests
 {
     private static readonly int[] VectorBits = [512, 256, 128];
+    private static readonly int[] PanelWidths = [16, 32];
 
     private static readonly (WeightFormat Format, Func<float, float> Round)[] Formats =
     [
@@ -25,11 +26,12 @@ public sealed unsafe class GemmTests
         Gen<Shape> shapes =
             from rows in Gen.Frequency((7, Gen.Choose(0, 50)), (1, Gen.Constant(243)))
             from columns in Gen.OneOf(Gen.Choose(0, 100), Gen.Elements(16, 32))
-            from depth in Gen.Frequency((3, Gen.Choose(0, 70)), (1, Gen.Elements(767, 768, 769, 1601)))
+            from depth in Gen.Frequency((3, Gen.Choose(0, 70)), (1, Gen.Elements(255, 256, 257, 767, 768, 769, 1601)))
             from bias in Gen.Elements(true, false)
             from accumulate in Gen.Elements(true, false)
             from gap in Gen.Choose(0, 3)
-            select new Shape(rows, columns, depth, bias, accumulate, gap);
+            from panel in Gen.Elements(PanelWidths)
+            select new Shape(rows, columns, depth, bias, accumulate, gap, panel);
         using var pool = new WorkerPool(2);
         Check.One(Config.QuickThrowOnFailure.WithMaxTest(100), Prop.ForAll(shapes.ToArbitrary(), shape => MatchesFloat64(shape, pool)));
     }
@@ -65,7 +67,7 @@ public sealed unsafe class GemmTests
     [DataRow(16, 96)]
     [DataRow(70, 801)]
     [DataRow(200, 1600)]
-    public void BitsDependOnNeitherThreadsNorRowsPerCallNorVectorWidth(int columns, int depth)
+    public void BitsDependOnNeitherThreadsNorRowsPerCallNorVectorNorPanelWidth(int columns, int depth)
     {
         const int Rows = 61;
         using Matrix a = RandomMatrix.Uniform(Rows, depth, 1);
@@ -76,9 +78,10 @@ public sealed unsafe class GemmTests
         using var expected = new Matrix(Rows, columns);
         Gemm.Multiply(single, Rows, a.Pointer, depth, [new GemmOutput(packed, expected.Pointer, columns, bias.Pointer)]);
 
-        foreach (int threads in (int[])[1, 2, 5])
+        foreach ((int threads, int panel) in ((int, int)[])[(1, 16), (1, 32), (2, 32), (5, 16)])
         {
             using var pool = new WorkerPool(threads);
+            using PackedMatrix other = Pack(weight, pool, panel);
             foreach (int bits in VectorBits)
             {
                 foreach (int batch in (int[])[1, 2, 3, 5, 8, 11, 12, 13, 31, Rows])
@@ -86,7 +89,7 @@ public sealed unsafe class GemmTests
                     using var actual = new Matrix(Rows, columns);
                     for (int row = 0; row < Rows; row += batch)
                     {
-                        var output = new GemmOutput(packed, actual.Pointer + row * columns, columns, bias.Pointer);
+                        var output = new GemmOutput(other, actual.Pointer + row * columns, columns, bias.Pointer);
                         Gemm.Multiply(pool, Math.Min(batch, Rows - row), a.Pointer + row * depth, depth, [output], bits);
                     }
 
@@ -169,16 +172,19 @@ public sealed unsafe class GemmTests
                     weight.Span[i] = round(i % 7 == 0 ? -0f : weight.Span[i] * MathF.Pow(2, (i % 30) - 20));
                 }
 
-                using PackedMatrix wide = Pack(weight, pool);
-                using PackedMatrix narrow = PackedMatrix.FromRows(columns, depth, new MatrixRows(weight), pool);
-                Assert.AreEqual(format, narrow.Format);
-                Assert.AreEqual(wide.Bytes / 2, narrow.Bytes);
-                using Matrix expected = Matrix.Multiply(a.View, wide, pool);
-                using var actual = new Matrix(rows, columns);
-                foreach (int bits in VectorBits)
+                foreach (int panel in PanelWidths)
                 {
-                    Gemm.Multiply(pool, rows, a.Pointer, depth, [new GemmOutput(narrow, actual.Pointer, columns)], bits);
-                    AssertSameBits(expected, actual);
+                    using PackedMatrix wide = Pack(weight, pool, panel);
+                    using PackedMatrix narrow = PackedMatrix.FromRows(columns, depth, new MatrixRows(weight), pool, panel);
+                    Assert.AreEqual(format, narrow.Format);
+                    Assert.AreEqual(wide.Bytes / 2, narrow.Bytes);
+                    using Matrix expected = Matrix.Multiply(a.View, wide, pool);
+                    using var actual = new Matrix(rows, columns);
+                    foreach (int bits in VectorBits)
+                    {
+                        Gemm.Multiply(pool, rows, a.Pointer, depth, [new GemmOutput(narrow, actual.Pointer, columns)], bits);
+                        AssertSameBits(expected, actual);
+                    }
                 }
 
                 // One value that doesn't fit, in the last row.
@@ -204,13 +210,14 @@ public sealed unsafe class GemmTests
             using Matrix product = Matrix.Multiply(a.View, packed, pool);
             int[] targets = [.. Enumerable.Range(0, rows).Select(i => (2 * rows) - 1 - (2 * i))];
             Matrix? first = null;
-            foreach (int bits in VectorBits)
+            foreach ((int bits, int panel) in VectorBits.SelectMany(bits => PanelWidths.Select(panel => (bits, panel))))
             {
+                using PackedMatrix other = Pack(weight, pool, panel);
                 var result = new Matrix(2 * rows, columns);
                 initial.Span.CopyTo(result.Span);
                 fixed (int* targetRows = targets)
                 {
-                    var output = new GemmOutput(packed, result.Pointer, columns, bias.Pointer) { TargetRows = targetRows, RowScales = scales.Pointer };
+                    var output = new GemmOutput(other, result.Pointer, columns, bias.Pointer) { TargetRows = targetRows, RowScales = scales.Pointer };
                     Gemm.Multiply(pool, rows, a.Pointer, depth, [output], bits);
                 }
 
@@ -248,11 +255,12 @@ public sealed unsafe class GemmTests
 
             using Matrix expected = Matrix.Multiply(gathered.View, packed, pool);
             using var actual = new Matrix(rows, columns);
-            foreach (int bits in VectorBits)
+            foreach ((int bits, int panel) in VectorBits.SelectMany(bits => PanelWidths.Select(panel => (bits, panel))))
             {
+                using PackedMatrix other = Pack(weight, pool, panel);
                 fixed (int* sourceRows = sources)
                 {
-                    Gemm.Multiply(pool, rows, scattered.Pointer, depth, [new GemmOutput(packed, actual.Pointer, columns) { SourceRows = sourceRows }], bits);
+                    Gemm.Multiply(pool, rows, scattered.Pointer, depth, [new GemmOutput(other, actual.Pointer, columns) { SourceRows = sourceRows }], bits);
                 }
 
                 AssertSameBits(expected, actual);
@@ -304,12 +312,12 @@ public sealed unsafe class GemmTests
 
     private static bool MatchesFloat64(Shape shape, WorkerPool pool)
     {
-        (int rows, int columns, int depth, bool hasBias, bool accumulate, int gap) = shape;
+        (int rows, int columns, int depth, bool hasBias, bool accumulate, int gap, int panel) = shape;
         using Matrix a = RandomMatrix.Uniform(rows, depth + gap, 1);
         using Matrix weight = RandomMatrix.Uniform(columns, depth, 2);
         using Matrix bias = RandomMatrix.Uniform(1, columns, 3);
         using Matrix initial = RandomMatrix.Uniform(rows, columns + gap, 4);
-        using PackedMatrix packed = Pack(weight, pool);
+        using PackedMatrix packed = Pack(weight, pool, panel);
         foreach (int bits in VectorBits)
         {
             using var result = new Matrix(rows, columns + gap);
@@ -344,15 +352,15 @@ public sealed unsafe class GemmTests
         return true;
     }
 
-    private static PackedMatrix Pack(Matrix weight, WorkerPool pool)
-        => PackedMatrix.FromRows(weight.Pointer, weight.Rows, weight.Columns, weight.Columns, pool);
+    private static PackedMatrix Pack(Matrix weight, WorkerPool pool, int? widePanel = null)
+        => PackedMatrix.FromRows(weight.Pointer, weight.Rows, weight.Columns, weight.Columns, pool, widePanel);
 
     private static float[] Content(PackedMatrix packed) => new ReadOnlySpan<float>(packed.Panel(0), (int)(packed.Bytes / 4)).ToArray();
 
     private static void AssertSameBits(Matrix expected, Matrix actual)
         => Assert.IsTrue(MemoryMarshal.AsBytes(expected.Span).SequenceEqual(MemoryMarshal.AsBytes(actual.Span)));
 
-    private sealed record Shape(int Rows, int Columns, int Depth, bool Bias, bool Accumulate, int Gap);
+    private sealed record Shape(int Rows, int Columns, int Depth, bool Bias, bool Accumulate, int Gap, int Panel);
 
     private readonly struct MatrixRows(Matrix matrix) : IRowSource
     {
