@@ -53,16 +53,39 @@ internal sealed class SymmetricEigen
         int size = _diagonal.Length;
         vectors = Math.Min(vectors, size);
         double[] diagonal = [.. _diagonal], offDiagonal = [.. _offDiagonal];
-        using var rotations = vectors > 0 ? new RotationList() : null;
-        Diagonalize(diagonal, offDiagonal, rotations);
+        Vectors = [];
+        if (vectors == 0)
+        {
+            Diagonalize(diagonal, offDiagonal, null);
+        }
+        else if (vectors > size / 2)
+        {
+            // Row i becomes the eigenvector of the value that ends on the diagonal's place i.
+            double[][] basis = [.. Enumerable.Range(0, size).Select(i => UnitVector(size, i))];
+            Diagonalize(diagonal, offDiagonal, turn => VectorMath.Rotate(basis[turn.Row], basis[turn.Row + 1], turn.Cosine, turn.Sine));
+            Vectors = [.. Order(diagonal).Take(vectors).Select(i => basis[i])];
+        }
+        else
+        {
+            using var rotations = new RotationList();
+            Diagonalize(diagonal, offDiagonal, rotations.Add);
+            Vectors = TridiagonalVectors(size, Order(diagonal).AsSpan(0, vectors), rotations);
+        }
 
-        int[] order = [.. Enumerable.Range(0, size).OrderByDescending(i => diagonal[i])];
-        Values = [.. order.Select(i => diagonal[i])];
-        Vectors = rotations is null ? [] : TridiagonalVectors(size, order.AsSpan(0, vectors), rotations);
+        Values = [.. Order(diagonal).Select(i => diagonal[i])];
         foreach (double[] vector in Vectors)
         {
             UndoReflections(vector);
         }
+    }
+
+    private static int[] Order(double[] values) => [.. Enumerable.Range(0, values.Length).OrderByDescending(i => values[i])];
+
+    private static double[] UnitVector(int size, int place)
+    {
+        var vector = new double[size];
+        vector[place] = 1;
+        return vector;
     }
 
     /// <summary>
@@ -159,7 +182,7 @@ internal sealed class SymmetricEigen
         return v;
     }
 
-    private static void Diagonalize(double[] d, double[] e, RotationList? rotations)
+    private static void Diagonalize(double[] d, double[] e, Action<Rotation>? rotate)
     {
         double largest = 0;
         for (int i = 0; i < d.Length; i++)
@@ -178,7 +201,7 @@ internal sealed class SymmetricEigen
                     throw new ArithmeticException($"The eigenvalues of a matrix of {d.Length} rows did not converge.");
                 }
 
-                QlStep(d, e, first, last, rotations);
+                QlStep(d, e, first, last, rotate);
             }
         }
     }
@@ -203,7 +226,7 @@ internal sealed class SymmetricEigen
 
     /// <summary>One implicit QL step with Wilkinson's shift on the block [first, last]: rotations chase a bulge upwards.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void QlStep(double[] d, double[] e, int first, int last, RotationList? rotations)
+    private static void QlStep(double[] d, double[] e, int first, int last, Action<Rotation>? rotate)
     {
         double ratio = (d[first + 1] - d[first]) / (2 * e[first]);
         double root = Math.Sqrt(ratio * ratio + 1);
@@ -230,7 +253,7 @@ internal sealed class SymmetricEigen
             shift = s * t;
             d[i + 1] = bulge + shift;
             bulge = c * t - b;
-            rotations?.Add(new Rotation(i, c, s));
+            rotate?.Invoke(new Rotation(i, c, s));
         }
 
         d[first] -= shift;

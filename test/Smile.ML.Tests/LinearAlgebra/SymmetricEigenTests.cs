@@ -38,6 +38,18 @@ public sealed class SymmetricEigenTests
                 }
             }
 
+            // A few vectors take another way.
+            SymmetricEigen some = SymmetricEigen.Compute(Copy(matrix), size / 3);
+            CollectionAssert.AreEqual(eigen.Values, some.Values);
+            Assert.HasCount(size / 3, some.Vectors);
+            for (int i = 0; i < size / 3; i++)
+            {
+                for (int r = 0; r < size; r++)
+                {
+                    Assert.AreEqual(eigen.Vectors[i][r], some.Vectors[i][r], 1e-13);
+                }
+            }
+
             SymmetricEigen valuesOnly = SymmetricEigen.Compute(Copy(matrix), 0);
             CollectionAssert.AreEqual(eigen.Values, valuesOnly.Values);
             Assert.IsEmpty(valuesOnly.Vectors);
