@@ -1,5 +1,5 @@
 """Sets `smile bench` beside the same work in PyTorch, in turns, on this machine: building a layer from its experts by torch.linalg.svd,
-and running it as a plain loop over experts. Written from the algorithm. Run as
+and running it as a plain loop over experts. Run as
 
     SMILE="dotnet .../smile.dll" python3 compare_torch.py [--rounds 3] [--threads 2] [fuse] [forward]
 
@@ -18,38 +18,23 @@ try:
 except ImportError:
     sys.exit("no PyTorch here: nothing to compare with")
 
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Smile.ML.Cuda.DeviceCheck"))
+from routed_layer import RoutedLayer
+
 RANK, ROUTER_RANK = 32, 16
 FUSE_SHAPES = ((768, 768, 8), (3072, 768, 8), (768, 3072, 8), (4096, 4096, 3))
 FORWARD_SHAPES = ((768, 768), (3072, 768), (768, 3072))
 TOKENS = (1600, 50, 1)
 
 
-class RoutedLayer:
-    """W0 x + b0, and of the chosen expert u (svh x)."""
-
-    def __init__(self, weight, bias, tuned):
-        self.weight, self.bias, self.down, self.up, gates = weight, bias, [], [], []
-        for fine_tuned in tuned:
-            u, s, vh = torch.linalg.svd(fine_tuned - weight, full_matrices=False)
-            gates.append(vh[:ROUTER_RANK].clone())
-            self.down.append(s[:RANK, None] * vh[:RANK])
-            self.up.append(u[:, :RANK].contiguous())
-        self.gate = torch.cat(gates)
-
-    def plain(self, x):
-        return torch.nn.functional.linear(x, self.weight, self.bias)
-
-    def routed(self, x):
-        y = self.plain(x)
-        scores = torch.nn.functional.linear(x, self.gate).view(len(x), -1, ROUTER_RANK).norm(dim=2)
-        weights, chosen = torch.topk(torch.softmax(scores, dim=1), 1, dim=1)
-        weights = weights / weights.sum(dim=1, keepdim=True)
-        for expert, (down, up) in enumerate(zip(self.down, self.up)):
-            tokens, choice = torch.where(chosen == expert)
-            if tokens.numel() > 0:
-                part = torch.nn.functional.linear(torch.nn.functional.linear(x[tokens], down), up)
-                y.index_add_(0, tokens, part * weights[tokens, choice, None])
-        return y
+def build(weight, bias, tuned):
+    """Upscales a layer: of each delta's thin decomposition the leading directions."""
+    gates, experts = [], []
+    for fine_tuned in tuned:
+        u, s, vh = torch.linalg.svd(fine_tuned - weight, full_matrices=False)
+        gates.append(vh[:ROUTER_RANK].clone())
+        experts.append((s[:RANK, None] * vh[:RANK], u[:, :RANK].contiguous(), None))
+    return RoutedLayer(weight, bias, torch.cat(gates), ROUTER_RANK, experts)
 
 
 def weights(outputs, inputs, experts):
@@ -103,16 +88,16 @@ def main():
         pool = weights(outputs, inputs, experts)
         theirs, ours = [], []
         for _ in range(arguments.rounds):
-            theirs.append(seconds(lambda: RoutedLayer(*pool)))
+            theirs.append(seconds(lambda: build(*pool)))
             ours.append(smile("fuse", outputs, inputs, "--experts", str(experts), *threads)["fuse"])
         report(f"fuse {outputs} x {inputs}, {experts} experts", theirs, ours)
     for outputs, inputs in FORWARD_SHAPES if "forward" in what else ():
-        layer = RoutedLayer(*weights(outputs, inputs, 8))
+        layer = build(*weights(outputs, inputs, 8))
         for tokens in TOKENS:
             x = torch.rand(tokens, inputs) * 2 - 1
             theirs, ours = {"plain": [], "routed": []}, {"plain": [], "routed": []}
             for _ in range(arguments.rounds):
-                theirs["plain"].append(seconds(lambda: layer.plain(x)))
+                theirs["plain"].append(seconds(lambda: layer.dense(x)))
                 theirs["routed"].append(seconds(lambda: layer.routed(x)))
                 for name, value in smile("forward", outputs, inputs, "--experts", "8", "--tokens", str(tokens), *threads).items():
                     ours[name].append(value)

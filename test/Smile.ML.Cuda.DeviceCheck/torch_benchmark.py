@@ -1,5 +1,5 @@
 """What to compare the benchmark with, on the same card: the dense product (cuBLAS, through PyTorch) and the routed layer as a
-plain PyTorch loop over experts. Written from the algorithm: logits are norms of projections, softmax, the best expert per token.
+plain PyTorch loop over experts.
 
 Writes one line a cell to the file named: precision, out x in, tokens, seconds of the dense product, seconds of the loop."""
 import statistics
@@ -11,35 +11,19 @@ except ImportError:
     sys.exit("no PyTorch here: nothing to compare with")
 if not torch.cuda.is_available():
     sys.exit("PyTorch sees no GPU")
+from routed_layer import RoutedLayer
 
 EXPERTS, RANK, ROUTER_RANK, CHOICES = 8, 32, 16, 1
 RUNS, SECONDS = 7, 0.1
 
 
-class RoutedLayer:
-    def __init__(self, outputs, inputs, dtype):
-        def values(*shape):
-            return torch.rand(*shape, device="cuda", dtype=torch.float32).mul_(2).sub_(1).to(dtype)
+def random_layer(outputs, inputs, dtype):
+    def values(*shape):
+        return torch.rand(*shape, device="cuda", dtype=torch.float32).mul_(2).sub_(1).to(dtype)
 
-        self.weight, self.bias = values(outputs, inputs), values(outputs)
-        self.gate = values(EXPERTS * ROUTER_RANK, inputs)
-        self.experts = [(values(RANK, inputs), values(outputs, RANK), values(outputs)) for _ in range(EXPERTS)]
-
-    def dense(self, x):
-        return torch.nn.functional.linear(x, self.weight, self.bias)
-
-    def routed(self, x):
-        y = self.dense(x)
-        projections = torch.nn.functional.linear(x, self.gate).view(-1, EXPERTS, ROUTER_RANK)
-        weights = torch.softmax(projections.float().norm(dim=2), dim=1)
-        weights, chosen = torch.topk(weights, CHOICES, dim=1)
-        weights = (weights / weights.sum(dim=1, keepdim=True)).to(x.dtype)
-        for expert, (down, up, bias) in enumerate(self.experts):
-            tokens, choice = torch.where(chosen == expert)
-            if tokens.numel() > 0:
-                part = torch.nn.functional.linear(torch.nn.functional.linear(x[tokens], down), up, bias)
-                y.index_add_(0, tokens, part * weights[tokens, choice].unsqueeze(1))
-        return y
+    return RoutedLayer(
+        values(outputs, inputs), values(outputs), values(EXPERTS * ROUTER_RANK, inputs), ROUTER_RANK,
+        [(values(RANK, inputs), values(outputs, RANK), values(outputs)) for _ in range(EXPERTS)], CHOICES)
 
 
 def once(function, x, repeats):
@@ -63,7 +47,7 @@ with open(sys.argv[1], "w") as file:
     for name, dtype in (("bf16", torch.bfloat16), ("tf32", torch.float32)):
         torch.backends.cuda.matmul.allow_tf32 = True
         for outputs, inputs in ((768, 768), (3072, 768), (4096, 4096), (14336, 4096)):
-            layer = RoutedLayer(outputs, inputs, dtype)
+            layer = random_layer(outputs, inputs, dtype)
             for tokens in (1, 64, 4096, 16384):
                 x = torch.rand(tokens, inputs, device="cuda").mul_(2).sub_(1).to(dtype)
                 line = f"{name}\t{outputs}x{inputs}\t{tokens}\t{seconds(layer.dense, x):.9f}\t{seconds(layer.routed, x):.9f}"

@@ -24,7 +24,7 @@ internal sealed class RandomAccessFile : IDisposable
     public long Length { get; }
 
     /// <summary>Opens a file.</summary>
-    /// <exception cref="SmileException">It is missing, a folder or not readable.</exception>
+    /// <exception cref="SmileException">It is missing, empty, a folder or not readable.</exception>
     public static RandomAccessFile Open(string path)
     {
         SafeFileHandle handle = RegularFile.OpenRead(path, out long length);

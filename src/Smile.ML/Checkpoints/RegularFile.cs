@@ -49,33 +49,15 @@ internal static class RegularFile
     /// <exception cref="SmileException">It cannot be read or is longer than <paramref name="maxLength"/>.</exception>
     public static byte[] ReadAllBytes(string path, int maxLength)
     {
-        using SafeFileHandle file = OpenRead(path, out long length);
-        if (length > maxLength)
+        using RandomAccessFile file = RandomAccessFile.Open(path);
+        if (file.Length > maxLength)
         {
-            throw new SmileException($"{path}: found {length} bytes; expected at most {maxLength}.");
+            throw new SmileException($"{path}: found {file.Length} bytes; expected at most {maxLength}.");
         }
 
-        try
-        {
-            byte[] content = new byte[length];
-            int done = 0;
-            while (done < content.Length)
-            {
-                int read = RandomAccess.Read(file, content.AsSpan(done), done);
-                if (read == 0)
-                {
-                    throw new SmileException($"{path}: shrank from {length} to {done} bytes while it was read.");
-                }
-
-                done += read;
-            }
-
-            return content;
-        }
-        catch (Exception e) when (IsFileFailure(e))
-        {
-            throw Failure(path, "cannot be read", e);
-        }
+        byte[] content = new byte[file.Length];
+        file.Read(0, content);
+        return content;
     }
 
     /// <summary>Writes a new file and makes it durable.</summary>

@@ -53,33 +53,26 @@ internal sealed class SymmetricEigen
         int size = _diagonal.Length;
         vectors = Math.Min(vectors, size);
         double[] diagonal = [.. _diagonal], offDiagonal = [.. _offDiagonal];
-        Vectors = [];
-        if (vectors == 0)
+
+        // Few vectors are cheaper made from the rotations in the end, many by turning all along: row i of the basis becomes the
+        // eigenvector of the value that ends on the diagonal's place i.
+        double[][]? basis = vectors > size / 2 ? [.. Enumerable.Range(0, size).Select(i => UnitVector(size, i))] : null;
+        using RotationList? rotations = vectors > 0 && basis is null ? new RotationList() : null;
+        Action<Rotation>? rotate = rotations is null ? null : rotations.Add;
+        if (basis is not null)
         {
-            Diagonalize(diagonal, offDiagonal, null);
-        }
-        else if (vectors > size / 2)
-        {
-            // Row i becomes the eigenvector of the value that ends on the diagonal's place i.
-            double[][] basis = [.. Enumerable.Range(0, size).Select(i => UnitVector(size, i))];
-            Diagonalize(diagonal, offDiagonal, turn => VectorMath.Rotate(basis[turn.Row], basis[turn.Row + 1], turn.Cosine, turn.Sine));
-            Vectors = [.. Order(diagonal).Take(vectors).Select(i => basis[i])];
-        }
-        else
-        {
-            using var rotations = new RotationList();
-            Diagonalize(diagonal, offDiagonal, rotations.Add);
-            Vectors = TridiagonalVectors(size, Order(diagonal).AsSpan(0, vectors), rotations);
+            rotate = turn => VectorMath.Rotate(basis[turn.Row], basis[turn.Row + 1], turn.Cosine, turn.Sine);
         }
 
-        Values = [.. Order(diagonal).Select(i => diagonal[i])];
+        Diagonalize(diagonal, offDiagonal, rotate);
+        int[] order = [.. Enumerable.Range(0, size).OrderByDescending(i => diagonal[i])];
+        Values = [.. order.Select(i => diagonal[i])];
+        Vectors = rotations is null ? [.. order.Take(vectors).Select(i => basis![i])] : TridiagonalVectors(size, order.AsSpan(0, vectors), rotations);
         foreach (double[] vector in Vectors)
         {
             UndoReflections(vector);
         }
     }
-
-    private static int[] Order(double[] values) => [.. Enumerable.Range(0, values.Length).OrderByDescending(i => values[i])];
 
     private static double[] UnitVector(int size, int place)
     {

@@ -204,12 +204,13 @@ internal sealed unsafe class PackedMatrix : IDisposable
             int firstPanel = index * PanelsPerPiece;
             int panels = Math.Min(packed.PanelCount - firstPanel, PanelsPerPiece);
             int width = packed.PanelWidth;
-            int firstColumn = firstPanel * width;
-            int full = Math.Min(packed.Columns - firstColumn, panels * width) / width;
-            CopyPanels(b + firstColumn, (float*)packed.Panel(firstPanel), full, width);
+            int columns = packed.Columns - (firstPanel * width);
+            int full = Math.Min(columns / width, panels);
+            float* source = b + (firstPanel * width);
+            CopyPanels(source, (float*)packed.Panel(firstPanel), full, width);
             if (full < panels)
             {
-                CopyLast(b + firstColumn + (full * width), (float*)packed.Panel(firstPanel + full), packed.Columns - firstColumn - (full * width), width);
+                CopyLast(source + (full * width), (float*)packed.Panel(firstPanel + full), columns - (full * width), width);
             }
         }
 
