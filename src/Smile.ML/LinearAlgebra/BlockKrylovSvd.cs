@@ -4,17 +4,18 @@ namespace Smile.ML.LinearAlgebra;
 
 /// <summary>
 /// The largest singular values of a large float32 matrix by randomised block Krylov iteration (Musco and Musco, NeurIPS 2015): an
-/// orthonormal basis Q of the span of A Z, A A^T A Z, ..., grown block by block, then the decomposition of Q^T A. Matrix products
+/// orthonormal basis Q of the span of A Z, A A^T A Z, ..., grown block by block, then the decomposition of A^T Q. Matrix products
 /// are float32, everything small is float64. The residual comes within a few millionths of the best possible.
 /// </summary>
 internal static class BlockKrylovSvd
 {
-    // Stop when a block lowers the squared residual by less than this share of it. The next ones would bring ever smaller fractions of
-    // that, and the residual itself gains half as much: some 1e-6.
-    private const double SettledGain = 4e-6;
+    // Stop when all further blocks together would lower the squared residual by less than this share of it, hence the residual by half as much.
+    private const double SettledGain = 2e-5;
 
     // Gains below this share of the matrix's own energy are float32's rounding.
     private const double NoiseGain = 1e-12;
+
+    private const double SlowestDecay = 0.9;
 
     private const int BlockUnit = 16;
 
@@ -22,17 +23,18 @@ internal static class BlockKrylovSvd
     private const double CheckGrowth = 0.07;
 
     /// <summary>Computes the largest singular values and their vectors.</summary>
-    /// <param name="a">The matrix [m, n], its largest element near 1.</param>
+    /// <param name="a">The matrix [m, n], its elements not far from 1.</param>
+    /// <param name="energy">The sum of its elements' squares.</param>
     /// <param name="rank">The most values to return.</param>
     /// <param name="tolerance">Values not above this share of the largest are rounding noise and left out.</param>
     /// <param name="pool">The threads to use.</param>
     /// <returns>The values, largest first; their left vectors as rows [count, m]; their right vectors as rows [count, n].</returns>
-    public static (double[] Values, Matrix Left, Matrix Right) Compute(Matrix a, int rank, double tolerance, WorkerPool pool)
+    public static (double[] Values, Matrix Left, Matrix Right) Compute(
+        PanelMatrix a, double energy, int rank, double tolerance, WorkerPool pool)
     {
         int block = BlockFor(rank);
         using var space = new KrylovSpace(a, block, pool);
-        double energy = a.View.Energy();
-        double captured = 0;
+        double captured = 0, gain = 0;
         bool settled = false;
         SymmetricEigen? eigen = null;
         int nextCheck = rank + (2 * block);
@@ -40,11 +42,11 @@ internal static class BlockKrylovSvd
         {
             if (space.Count >= nextCheck)
             {
-                double before = captured;
+                (double before, double gainBefore) = (captured, gain);
                 eigen = SymmetricEigen.Compute(space.CopyGram(), 0);
                 captured = eigen.Values.Take(rank).Sum();
-                double negligible = Math.Max(SettledGain * (energy - captured), NoiseGain * energy);
-                settled = before > 0 && captured - before <= negligible;
+                gain = before > 0 ? captured - before : 0;
+                settled = before > 0 && FurtherGains(gain, gainBefore) <= Math.Max(SettledGain * (energy - captured), NoiseGain * energy);
                 nextCheck = space.Count + (int)(CheckGrowth * space.Count);
             }
         }
@@ -66,28 +68,41 @@ internal static class BlockKrylovSvd
 
         double[] values = [.. eigen.Values.Take(count).Select(Math.Sqrt)];
         double[][] weights = eigen.Vectors[..count];
-        Matrix left = Combine(weights, space.Basis, pool);
+        PanelMatrix left = Combine(space.Basis, weights, pool);
         for (int i = 0; i < count; i++)
         {
             VectorMath.Scale(1 / values[i], weights[i]);
         }
 
-        Matrix right = Combine(weights, space.Image, pool);
-
-        // Rounding tilts a vector towards those of larger singular values; turn it back.
-        int orthonormal = Math.Min(Orthonormalization.Refine(left.View, pool), Orthonormalization.Refine(right.View, pool));
-        return (values[..orthonormal], left.KeepRows(orthonormal), right.KeepRows(orthonormal));
+        PanelMatrix right = Combine(space.Image, weights, pool);
+        using (left)
+        using (right)
+        {
+            int orthonormal = Math.Min(left.Columns, right.Columns);
+            left.Truncate(orthonormal);
+            right.Truncate(orthonormal);
+            return (values[..orthonormal], left.Transpose(), right.Transpose());
+        }
     }
 
     /// <summary>
-    /// Gets the rows to add at a time, in units of what the product's kernels take at once: the fewer, the smaller the space in which the
+    /// Gets the columns to add at a time, in units of what the product's kernels take at once: the fewer, the smaller the space in which the
     /// wanted vectors are found, but the more often the matrix is read.
     /// </summary>
     public static int BlockFor(int rank) => Math.Max(1, (rank + (8 * BlockUnit) - 1) / (8 * BlockUnit)) * BlockUnit;
 
-    private static Matrix Combine(double[][] weights, MatrixView rows, WorkerPool pool)
+    /// <summary>Extrapolates the sum of all gains to come: they shrink geometrically or faster, but at first or in rounding noise that doesn't show.</summary>
+    private static double FurtherGains(double gain, double gainBefore)
     {
-        using Matrix narrow = Matrix.FromRows(weights, rows.Rows);
-        return Matrix.Multiply(narrow.View, rows, pool);
+        double ratio = gain < SlowestDecay * gainBefore ? gain / gainBefore : SlowestDecay;
+        return gain * ratio / (1 - ratio);
+    }
+
+    private static PanelMatrix Combine(PanelMatrix columns, double[][] weights, WorkerPool pool)
+    {
+        using PanelMatrix narrow = PanelMatrix.FromColumns(weights, columns.Columns);
+
+        // Rounding tilts a vector towards those of larger singular values; turn it back.
+        return Orthonormalization.Refine(PanelProducts.Multiply(columns, narrow, pool), pool);
     }
 }

@@ -3,7 +3,7 @@ using Smile.ML.Compute.Cpu;
 namespace Smile.ML.LinearAlgebra;
 
 /// <summary>
-/// An orthonormal basis Q of the span of A Z, A A^T A Z, ... for random directions Z, grown block by block, and its image Q^T A. Ends by
+/// An orthonormal basis Q of the span of A Z, A A^T A Z, ... for random directions Z, grown block by block, and its image A^T Q. Ends by
 /// itself when it spans all that A maps to.
 /// </summary>
 internal sealed unsafe class KrylovSpace : IDisposable
@@ -13,48 +13,40 @@ internal sealed unsafe class KrylovSpace : IDisposable
     // A new block with less energy than this, relative to the first, is rounding noise: the basis spans all of A.
     private const double ExhaustedEnergy = 1e-12;
 
-    // Blocks to make room for at first; the typical number.
-    private const int InitialBlocks = 8;
-
-    private readonly Matrix _a;
-    private readonly PackedMatrix _packed;
+    private readonly PanelMatrix _a;
     private readonly WorkerPool _pool;
     private readonly int _limit;
     private readonly int _block;
     private SplitMix64 _random = new(Seed);
-    private Matrix _basis;
-    private Matrix _image;
-    private Matrix _directions;
+    private PanelMatrix _directions;
     private double[][] _gram = [];
     private double _firstEnergy;
 
     /// <summary>Starts with an empty basis.</summary>
     /// <param name="a">The matrix [m, n]. Must live as long as the space.</param>
-    /// <param name="block">The rows to add at a time.</param>
+    /// <param name="block">The columns to add at a time.</param>
     /// <param name="pool">The threads to use.</param>
-    public KrylovSpace(Matrix a, int block, WorkerPool pool)
+    public KrylovSpace(PanelMatrix a, int block, WorkerPool pool)
     {
         _a = a;
         _pool = pool;
         _limit = Math.Min(a.Rows, a.Columns);
         _block = Math.Min(block, _limit);
-        int capacity = (int)Math.Min(_limit, (long)InitialBlocks * _block);
-        _packed = PackedMatrix.FromColumns(a.Pointer, a.Rows, a.Columns, a.Columns, pool);
-        _basis = Matrix.Uninitialized(capacity, a.Rows);
-        _image = Matrix.Uninitialized(capacity, a.Columns);
+        Basis = new PanelMatrix(a.Rows, 0);
+        Image = new PanelMatrix(a.Columns, 0);
         _directions = RandomDirections();
     }
 
     /// <summary>Gets the dimension of the basis.</summary>
     public int Count => _gram.Length;
 
-    /// <summary>Gets the basis Q^T [Count, m]; its rows are orthonormal.</summary>
-    public MatrixView Basis => _basis.Slice(0, Count);
+    /// <summary>Gets the basis Q [m, Count]; its columns are orthonormal.</summary>
+    public PanelMatrix Basis { get; }
 
-    /// <summary>Gets the basis's image Q^T A [Count, n].</summary>
-    public MatrixView Image => _image.Slice(0, Count);
+    /// <summary>Gets the basis's image A^T Q [n, Count].</summary>
+    public PanelMatrix Image { get; }
 
-    /// <summary>Copies the inner products of the image's rows.</summary>
+    /// <summary>Copies the inner products of the image's columns.</summary>
     /// <returns>[Count, Count], symmetric.</returns>
     public double[][] CopyGram() => [.. _gram.Select(row => (double[])row.Clone())];
 
@@ -67,141 +59,107 @@ internal sealed unsafe class KrylovSpace : IDisposable
             return false;
         }
 
-        int start = Count;
-        int added = AppendImageOf(_directions);
-        if (added == 0 && start > 0)
+        PanelMatrix block = NewPartOfImage(_directions);
+        if (block.Columns == 0 && Count > 0)
         {
             // A multiple singular value may have more vectors than these directions led to.
+            block.Dispose();
             _directions.Dispose();
             _directions = RandomDirections();
-            added = AppendImageOf(_directions);
+            block = NewPartOfImage(_directions);
         }
 
-        if (added == 0)
+        using (block)
         {
-            return false;
+            if (block.Columns == 0)
+            {
+                return false;
+            }
+
+            int start = Count;
+            PanelMatrix image = PanelProducts.InnerProducts(_a, block, _pool);
+            Basis.Append(block);
+            Image.Append(image);
+            AppendToGram(start);
+            _directions.Dispose();
+            _directions = Orthonormalization.MakeBasis(image, 1, _pool, [.. _gram[start..].Select(row => row[start..])]);
+            return true;
         }
-
-        MatrixView basis = _basis.Slice(start, added);
-        MatrixView image = _image.Slice(start, added);
-        Gemm.Multiply(_pool, added, basis.Pointer, basis.Columns, [new GemmOutput(_packed, image.Pointer, image.Columns)]);
-        AppendToGram(added);
-
-        _directions.Dispose();
-        _directions = Matrix.Uninitialized(added, image.Columns);
-        image.CopyTo(_directions.View);
-        double[][] products = [.. _gram[start..].Select(row => row[start..])];
-        _directions = _directions.KeepRows(Orthonormalization.MakeBasis(_directions.View, 1, _pool, products));
-        return true;
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _packed.Dispose();
-        _basis.Dispose();
-        _image.Dispose();
+        Basis.Dispose();
+        Image.Dispose();
         _directions.Dispose();
     }
 
-    private Matrix RandomDirections()
+    private PanelMatrix RandomDirections()
     {
-        var directions = Matrix.Uninitialized(_block, _a.Columns);
-        foreach (ref float element in directions.Span)
+        var directions = new PanelMatrix(_a.Columns, _block);
+        for (int panel = 0; panel < directions.PanelCount; panel++)
         {
-            element = _random.NextSigned();
+            for (int row = 0; row < directions.Rows; row++)
+            {
+                foreach (ref float element in directions.Row(panel, row))
+                {
+                    element = _random.NextSigned();
+                }
+            }
         }
 
         return directions;
     }
 
-    /// <summary>Appends to the basis what A makes of some directions, as far as it is new.</summary>
-    /// <returns>The number of rows appended.</returns>
-    private int AppendImageOf(Matrix directions)
+    /// <summary>Makes an orthonormal basis of what A makes of some directions, as far as it is new.</summary>
+    private PanelMatrix NewPartOfImage(PanelMatrix directions)
     {
-        if (directions.Rows == 0)
-        {
-            return 0;
-        }
-
-        using Matrix product = Matrix.MultiplyByTransposed(_a.View, directions.View, _pool);
-        using Matrix transposed = product.Transpose();
-        MatrixView rows = transposed.View;
-        int passes = 2;
+        PanelMatrix block = PanelProducts.Multiply(_a, directions, _pool);
         if (Count == 0)
         {
-            _firstEnergy = rows.Energy();
+            _firstEnergy = block.Energy();
+            block = Orthonormalization.MakeBasis(block, 2, _pool);
         }
         else
         {
             // One projection leaves rounding errors of the size of what it removed; the second removes those.
-            MatrixView basis = Basis;
-            using PackedMatrix packed = PackedMatrix.FromColumns(basis.Pointer, basis.Rows, basis.Columns, basis.Columns, _pool);
-            SubtractBasis(rows, packed);
-            if (!(rows.Energy() > ExhaustedEnergy * _firstEnergy))
+            SubtractBasis(block);
+            if (!(block.Energy() > ExhaustedEnergy * _firstEnergy))
             {
-                return 0;
+                block.Truncate(0);
+                return block;
             }
 
-            rows = rows.Leading(Orthonormalization.MakeBasis(rows, 1, _pool));
-            SubtractBasis(rows, packed);
-            passes = 1;
+            block = Orthonormalization.MakeBasis(block, 1, _pool);
+            SubtractBasis(block);
+            block = Orthonormalization.MakeBasis(block, 1, _pool);
         }
 
-        rows = rows.Leading(Orthonormalization.MakeBasis(rows, passes, _pool));
-        int added = Math.Min(rows.Rows, _limit - Count);
-        MakeRoom(Count + added);
-        rows.Leading(added).CopyTo(_basis.Slice(Count, added));
-        return added;
+        block.Truncate(Math.Min(block.Columns, _limit - Count));
+        return block;
     }
 
-    /// <summary>Subtracts from rows their components along the basis.</summary>
-    private void SubtractBasis(MatrixView rows, PackedMatrix basis)
+    /// <summary>Subtracts from columns their components along the basis.</summary>
+    private void SubtractBasis(PanelMatrix columns)
     {
-        // The rows are fewer than the basis's, so they are the ones to pack.
-        using Matrix components = Matrix.MultiplyByTransposed(Basis, rows, _pool);
-        foreach (ref float component in components.Span)
-        {
-            component = -component;
-        }
-
-        using Matrix transposed = components.Transpose();
-        Gemm.Multiply(
-            _pool, rows.Rows, transposed.Pointer, transposed.Columns,
-            [new GemmOutput(basis, rows.Pointer, rows.Columns, accumulate: true)]);
+        using PanelMatrix components = PanelProducts.InnerProducts(Basis, columns, _pool);
+        components.Negate();
+        PanelProducts.Add(columns, Basis, components, _pool);
     }
 
-    private void AppendToGram(int added)
+    private void AppendToGram(int before)
     {
-        int before = Count;
-        double[][] fresh = GramMatrix.Compute(_image.Slice(0, before + added), before);
+        double[][] fresh = GramMatrix.Compute(Image, before);
         for (int i = 0; i < before; i++)
         {
-            Array.Resize(ref _gram[i], before + added);
-            for (int j = 0; j < added; j++)
+            Array.Resize(ref _gram[i], before + fresh.Length);
+            for (int j = 0; j < fresh.Length; j++)
             {
                 _gram[i][before + j] = fresh[j][i];
             }
         }
 
         _gram = [.. _gram, .. fresh];
-    }
-
-    private void MakeRoom(int rows)
-    {
-        if (rows > _basis.Rows)
-        {
-            int capacity = (int)Math.Min(_limit, 2L * rows);
-            _basis = Enlarge(_basis, capacity);
-            _image = Enlarge(_image, capacity);
-        }
-    }
-
-    private static Matrix Enlarge(Matrix matrix, int rows)
-    {
-        var larger = Matrix.Uninitialized(rows, matrix.Columns);
-        matrix.View.CopyTo(larger.Slice(0, matrix.Rows));
-        matrix.Dispose();
-        return larger;
     }
 }

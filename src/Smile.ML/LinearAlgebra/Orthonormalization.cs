@@ -2,46 +2,46 @@ using Smile.ML.Compute.Cpu;
 
 namespace Smile.ML.LinearAlgebra;
 
-/// <summary>Makes float32 rows orthonormal by Cholesky QR, its small matrices in float64.</summary>
+/// <summary>Makes float32 columns orthonormal by Cholesky QR, its small matrices in float64.</summary>
 internal static class Orthonormalization
 {
-    // A row that loses more of its squared length than this to the rows before it has none of its own left in float32.
+    // A column that loses more of its squared length than this to those before it has none of its own left in float32.
     private const double SmallestPivot = 1e-9;
 
-    // Directions in which the rows reach less than this, squared and relative to the strongest, are rounding noise.
+    // Directions in which the columns reach less than this, squared and relative to the strongest, are rounding noise.
     private const double SmallestEigenvalue = 1e-12;
 
-    /// <summary>Replaces rows by an orthonormal basis of their span.</summary>
-    /// <param name="rows">The rows; as many of the first as are returned become the basis.</param>
+    /// <summary>Makes an orthonormal basis of the columns' span.</summary>
+    /// <param name="columns">The columns. Taken over.</param>
     /// <param name="passes">The least number of passes: two reach float32's precision from any start, one from a good start.</param>
     /// <param name="pool">The threads to use.</param>
-    /// <param name="products">The rows' inner products with each other, where they are known.</param>
-    /// <returns>The dimension of the span.</returns>
-    public static int MakeBasis(MatrixView rows, int passes, WorkerPool pool, double[][]? products = null)
+    /// <param name="products">The columns' inner products with each other, where they are known.</param>
+    /// <returns>The basis; it may have fewer columns.</returns>
+    public static PanelMatrix MakeBasis(PanelMatrix columns, int passes, WorkerPool pool, double[][]? products = null)
     {
-        for (int pass = 0; pass < passes && rows.Rows > 0; pass++)
+        for (int pass = 0; pass < passes && columns.Columns > 0; pass++)
         {
-            double[][] gram = products ?? GramMatrix.Compute(rows);
+            double[][] gram = products ?? GramMatrix.Compute(columns);
             products = null;
             double[][] transform = InverseCholesky(gram);
-            if (transform.Length < rows.Rows)
+            if (transform.Length < gram.Length)
             {
                 transform = Whitening(gram);
                 passes = Math.Max(passes, pass + 2);
             }
 
-            rows = Apply(transform, rows, pool);
+            columns = Apply(transform, columns, pool);
         }
 
-        return rows.Rows;
+        return columns;
     }
 
-    /// <summary>Makes each row orthogonal to those before it and of unit length (Gram-Schmidt's result), up to the first that depends on them.</summary>
-    /// <param name="rows">The rows, nearly orthonormal.</param>
+    /// <summary>Makes each column orthogonal to those before it and of unit length (Gram-Schmidt's result), up to the first that depends on them.</summary>
+    /// <param name="columns">The columns, nearly orthonormal. Taken over.</param>
     /// <param name="pool">The threads to use.</param>
-    /// <returns>How many rows are orthonormal now.</returns>
-    public static int Refine(MatrixView rows, WorkerPool pool)
-        => Apply(InverseCholesky(GramMatrix.Compute(rows)), rows, pool).Rows;
+    /// <returns>The columns that are orthonormal.</returns>
+    public static PanelMatrix Refine(PanelMatrix columns, WorkerPool pool)
+        => Apply(InverseCholesky(GramMatrix.Compute(columns)), columns, pool);
 
     /// <summary>
     /// Computes the rows of the inverse of L, where L L^T is the Gram matrix, up to the first pivot that vanishes.
@@ -80,7 +80,7 @@ internal static class Orthonormalization
         return inverse;
     }
 
-    /// <summary>The principal directions of dependent rows, scaled to unit length.</summary>
+    /// <summary>The principal directions of dependent columns, scaled to unit length.</summary>
     private static double[][] Whitening(double[][] gram)
     {
         SymmetricEigen eigen = SymmetricEigen.Compute(gram, gram.Length);
@@ -105,12 +105,12 @@ internal static class Orthonormalization
         return largest;
     }
 
-    private static MatrixView Apply(double[][] transform, MatrixView rows, WorkerPool pool)
+    private static PanelMatrix Apply(double[][] transform, PanelMatrix columns, WorkerPool pool)
     {
-        using Matrix narrow = Matrix.FromRows(transform, rows.Rows);
-        using Matrix product = Matrix.Multiply(narrow.View, rows, pool);
-        MatrixView kept = rows.Leading(product.Rows);
-        product.View.CopyTo(kept);
-        return kept;
+        using (columns)
+        {
+            using PanelMatrix narrow = PanelMatrix.FromColumns(transform, columns.Columns);
+            return PanelProducts.Multiply(columns, narrow, pool);
+        }
     }
 }

@@ -66,9 +66,9 @@ internal sealed class TruncatedSvd : IDisposable
             return (2 * elements * sizeof(double)) + (2L * smaller * smaller * sizeof(double)) + (elements * sizeof(float));
         }
 
-        // The packed matrix, and the basis and its image, as large as noise makes them, twice over while they are enlarged.
-        long basis = Math.Min(smaller, 2 * ((6L * rank) + 256));
-        return (elements + (2 * basis * ((long)rows + columns))) * sizeof(float);
+        // The matrix in panels, and the basis and its image, as large as noise makes them, twice over while they are enlarged.
+        int basis = (int)Math.Min(smaller, 2 * ((6L * rank) + 256));
+        return PanelMatrix.Bytes(rows, columns) + (2 * (PanelMatrix.Bytes(rows, basis) + PanelMatrix.Bytes(columns, basis)));
     }
 
     /// <summary>Estimates from above the memory that <see cref="OfProduct"/> takes beside the factors, its result included.</summary>
@@ -95,31 +95,20 @@ internal sealed class TruncatedSvd : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(rank, 0);
         int smaller = Math.Min(a.Rows, a.Columns);
         int wanted = Math.Min(rank, smaller);
-        double magnitude = CheckedMagnitude(a, nameof(a));
-        if (magnitude == 0 || wanted == 0)
+        if (wanted > 0 && !IsSolvedInFull(smaller, wanted))
+        {
+            return Iterate(a, wanted, pool, keepNullSpace);
+        }
+
+        if (CheckedMagnitude(a, nameof(a)) == 0 || wanted == 0)
         {
             return Finish([], new Matrix(0, a.Rows), new Matrix(0, a.Columns), keepNullSpace ? wanted : 0);
         }
 
-        double tolerance = RelativeTolerance(a.Rows, a.Columns);
-        if (IsSolvedInFull(smaller, wanted))
-        {
-            bool tall = a.Rows >= a.Columns;
-            JacobiSvd svd = JacobiSvd.Compute(tall ? Columns(a) : Rows(a), Math.Max(a.Rows, a.Columns), wanted, pool);
-            return FromFloat64(
-                svd.Values, tall ? svd.Left : svd.Right, tall ? svd.Right : svd.Left, a.Rows, a.Columns, wanted, keepNullSpace);
-        }
-
-        // float32 products under- or overflow far from 1.
-        int exponent = Math.ILogB(magnitude);
-        using Matrix? scaled = Math.Abs(exponent) > 30 ? ScaleByPowerOfTwo(a, -exponent) : null;
-        (double[] values, Matrix left, Matrix right) = BlockKrylovSvd.Compute(scaled ?? a, wanted, tolerance, pool);
-        if (scaled is not null)
-        {
-            values = [.. values.Select(value => Math.ScaleB(value, exponent))];
-        }
-
-        return Finish(values, left, right, keepNullSpace ? wanted : 0);
+        bool tall = a.Rows >= a.Columns;
+        JacobiSvd svd = JacobiSvd.Compute(tall ? Columns(a) : Rows(a), Math.Max(a.Rows, a.Columns), wanted, pool);
+        return FromFloat64(
+            svd.Values, tall ? svd.Left : svd.Right, tall ? svd.Right : svd.Left, a.Rows, a.Columns, wanted, keepNullSpace);
     }
 
     /// <summary>Decomposes scale * B A without forming the product: exact to float64's rounding.</summary>
@@ -171,6 +160,36 @@ internal sealed class TruncatedSvd : IDisposable
     }
 
     private static bool IsSolvedInFull(int smaller, int wanted) => smaller <= SmallDimension || wanted > NearlyFull * smaller;
+
+    private static TruncatedSvd Iterate(Matrix a, int wanted, WorkerPool pool, bool keepNullSpace)
+    {
+        using PanelMatrix panels = PanelMatrix.FromRows(a.View, pool, out double energy);
+        if (!double.IsFinite(energy))
+        {
+            CheckedMagnitude(a, nameof(a));
+        }
+
+        if (energy == 0)
+        {
+            return Finish([], new Matrix(0, a.Rows), new Matrix(0, a.Columns), keepNullSpace ? wanted : 0);
+        }
+
+        // float32 products under- or overflow far from 1.
+        int exponent = Math.ILogB(energy / a.Length) / 2;
+        if (Math.Abs(exponent) > 30)
+        {
+            panels.ScaleByPowerOfTwo(-exponent);
+            energy = Math.ScaleB(energy, -2 * exponent);
+        }
+        else
+        {
+            exponent = 0;
+        }
+
+        (double[] values, Matrix left, Matrix right) =
+            BlockKrylovSvd.Compute(panels, energy, wanted, RelativeTolerance(a.Rows, a.Columns), pool);
+        return Finish([.. values.Select(value => Math.ScaleB(value, exponent))], left, right, keepNullSpace ? wanted : 0);
+    }
 
     private static TruncatedSvd FromFloat64(
         double[] values, double[][] left, double[][] right, int rows, int columns, int wanted, bool keepNullSpace)
@@ -261,22 +280,6 @@ internal sealed class TruncatedSvd : IDisposable
     {
         using Matrix transpose = matrix.Transpose();
         return Rows(transpose);
-    }
-
-    private static Matrix ScaleByPowerOfTwo(Matrix matrix, int exponent)
-    {
-        var scaled = new Matrix(matrix.Rows, matrix.Columns);
-        for (int i = 0; i < matrix.Rows; i++)
-        {
-            ReadOnlySpan<float> from = matrix.Row(i);
-            Span<float> to = scaled.Row(i);
-            for (int j = 0; j < from.Length; j++)
-            {
-                to[j] = (float)Math.ScaleB(from[j], exponent);
-            }
-        }
-
-        return scaled;
     }
 
     /// <summary>Finds the largest magnitude, refusing what is not a number.</summary>

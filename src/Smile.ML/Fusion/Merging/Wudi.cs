@@ -69,11 +69,10 @@ public sealed record Wudi : MergeMethod
         for (int expert = 0; expert < taskVectors.Count; expert++)
         {
             using WeightDelta delta = taskVectors.ReadDelta(expert, layer);
-            double energy = delta.ToMatrix().View.Energy();
+            using PanelMatrix panels = PanelMatrix.FromRows(delta.ToMatrix().View, taskVectors.Threads, out double energy);
             if (energy > 0)
             {
-                using Matrix transposed = delta.ToMatrix().Transpose();
-                double[][] gram = GramMatrix.Compute(transposed.View);
+                double[][] gram = GramMatrix.Compute(panels);
                 for (int row = 0; row < sum.Length; row++)
                 {
                     VectorMath.AddScaled(1 / energy, gram[row], sum[row]);
