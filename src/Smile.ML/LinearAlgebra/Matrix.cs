@@ -148,22 +148,6 @@ internal sealed unsafe class Matrix : IDisposable
         return transpose;
     }
 
-    /// <summary>Keeps the first rows only.</summary>
-    /// <param name="count">How many.</param>
-    /// <returns>This matrix if it has no other rows; else a copy of its first ones, and this matrix is disposed.</returns>
-    public Matrix KeepRows(int count)
-    {
-        if (count == Rows)
-        {
-            return this;
-        }
-
-        var kept = Uninitialized(count, Columns);
-        View.Leading(count).CopyTo(kept.View);
-        Dispose();
-        return kept;
-    }
-
     /// <inheritdoc/>
     public void Dispose() => _buffer.Dispose();
 }

@@ -48,15 +48,15 @@ internal sealed unsafe class PanelMatrix : IDisposable
     /// <summary>Gets the number of panels.</summary>
     public int PanelCount => PanelLayout.Panels(Columns);
 
-    /// <summary>Gets the elements from one panel to the next.</summary>
-    public nint PanelStride => (nint)PaddedRows * PanelLayout.Width;
+    /// <summary>Gets the elements from one panel to the next: a row more than a panel's, so that equal rows of neighbours don't compete for cache lines.</summary>
+    public nint PanelStride => ((nint)PaddedRows + 1) * PanelLayout.Width;
 
     /// <summary>Estimates the memory that a matrix takes.</summary>
     /// <param name="rows">The rows.</param>
     /// <param name="columns">The columns.</param>
     /// <returns>Bytes.</returns>
     public static long Bytes(int rows, int columns)
-        => (long)PanelLayout.PaddedRows(rows) * PanelLayout.Panels(columns) * PanelLayout.Width * sizeof(float);
+        => (PanelLayout.PaddedRows(rows) + 1L) * PanelLayout.Panels(columns) * PanelLayout.Width * sizeof(float);
 
     /// <summary>Rearranges a matrix that lies row by row.</summary>
     /// <param name="matrix">The matrix.</param>
@@ -270,20 +270,16 @@ internal sealed unsafe class PanelMatrix : IDisposable
                     Vector256<float> left = Vector256.Load(from), right = Vector256.Load(from + Vector256<float>.Count);
                     left.Store(to);
                     right.Store(to + Vector256<float>.Count);
-                    AddSquares(left, ref sum0, ref sum1);
-                    AddSquares(right, ref sum2, ref sum3);
+                    Vector256<double> w0 = Vector256.WidenLower(left), w1 = Vector256.WidenUpper(left);
+                    Vector256<double> w2 = Vector256.WidenLower(right), w3 = Vector256.WidenUpper(right);
+                    sum0 = Vector256.FusedMultiplyAdd(w0, w0, sum0);
+                    sum1 = Vector256.FusedMultiplyAdd(w1, w1, sum1);
+                    sum2 = Vector256.FusedMultiplyAdd(w2, w2, sum2);
+                    sum3 = Vector256.FusedMultiplyAdd(w3, w3, sum3);
                 }
             }
 
             return Vector256.Sum(sum0 + sum1 + (sum2 + sum3));
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static void AddSquares(Vector256<float> values, ref Vector256<double> lower, ref Vector256<double> upper)
-        {
-            (Vector256<double> first, Vector256<double> second) = Vector256.Widen(values);
-            lower = Vector256.FusedMultiplyAdd(first, first, lower);
-            upper = Vector256.FusedMultiplyAdd(second, second, upper);
         }
 
         /// <summary>Copies the columns that don't fill a panel, and zeros.</summary>
