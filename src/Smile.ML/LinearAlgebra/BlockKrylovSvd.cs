@@ -15,7 +15,12 @@ internal static class BlockKrylovSvd
     // Gains below this share of the matrix's own energy are float32's rounding.
     private const double NoiseGain = 1e-12;
 
+    // Gains shrink at least geometrically, but a first or second one says little, and rounding noise shrinks no more.
     private const double SlowestDecay = 0.9;
+    private const double FastestDecay = 0.02;
+
+    // Squared singular values closer than this, relatively, may be one and the same, found often.
+    private const double EqualValues = 2e-3;
 
     private const int BlockUnit = 16;
 
@@ -35,9 +40,9 @@ internal static class BlockKrylovSvd
         int block = BlockFor(rank);
         using var space = new KrylovSpace(a, block, pool);
         double captured = 0, gain = 0;
-        bool settled = false;
+        bool settled = false, restarted = false;
         SymmetricEigen? eigen = null;
-        int nextCheck = rank + (2 * block);
+        int nextCheck = rank;
         while (!settled && space.Extend())
         {
             if (space.Count >= nextCheck)
@@ -48,6 +53,16 @@ internal static class BlockKrylovSvd
                 gain = before > 0 ? captured - before : 0;
                 settled = before > 0 && FurtherGains(gain, gainBefore) <= Math.Max(SettledGain * (energy - captured), NoiseGain * energy);
                 nextCheck = space.Count + (int)(CheckGrowth * space.Count);
+                if (settled && !restarted && HasEqualValues(eigen.Values.AsSpan(0, rank), block))
+                {
+                    space.Restart();
+                    settled = false;
+                    restarted = true;
+                }
+                else
+                {
+                    restarted &= settled;
+                }
             }
         }
 
@@ -91,11 +106,28 @@ internal static class BlockKrylovSvd
     /// </summary>
     public static int BlockFor(int rank) => Math.Max(1, (rank + (8 * BlockUnit) - 1) / (8 * BlockUnit)) * BlockUnit;
 
-    /// <summary>Extrapolates the sum of all gains to come: they shrink geometrically or faster, but at first or in rounding noise that doesn't show.</summary>
+    /// <summary>Extrapolates the sum of all gains to come, as if they went on shrinking by as much as they did last.</summary>
     private static double FurtherGains(double gain, double gainBefore)
     {
-        double ratio = gain < SlowestDecay * gainBefore ? gain / gainBefore : SlowestDecay;
+        double ratio = gain < SlowestDecay * gainBefore ? Math.Max(gain / gainBefore, FastestDecay) : SlowestDecay;
         return gain * ratio / (1 - ratio);
+    }
+
+    /// <summary>
+    /// Whether so many values are as good as equal. From a block of so many directions a Krylov space never gets more vectors of one value; there may
+    /// be others.
+    /// </summary>
+    private static bool HasEqualValues(ReadOnlySpan<double> values, int count)
+    {
+        for (int i = count - 1; i < values.Length; i++)
+        {
+            if (values[i] > (1 - EqualValues) * values[i - count + 1])
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private static PanelMatrix Combine(PanelMatrix columns, double[][] weights, WorkerPool pool)

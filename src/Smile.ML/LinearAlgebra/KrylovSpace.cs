@@ -64,8 +64,7 @@ internal sealed unsafe class KrylovSpace : IDisposable
         {
             // A multiple singular value may have more vectors than these directions led to.
             block.Dispose();
-            _directions.Dispose();
-            _directions = RandomDirections();
+            Restart();
             block = NewPartOfImage(_directions);
         }
 
@@ -85,6 +84,13 @@ internal sealed unsafe class KrylovSpace : IDisposable
             _directions = Orthonormalization.MakeBasis(image, 1, _pool, [.. _gram[start..].Select(row => row[start..])]);
             return true;
         }
+    }
+
+    /// <summary>Makes the next block begin in fresh random directions.</summary>
+    public void Restart()
+    {
+        _directions.Dispose();
+        _directions = RandomDirections();
     }
 
     /// <inheritdoc/>

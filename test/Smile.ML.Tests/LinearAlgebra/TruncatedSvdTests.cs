@@ -87,6 +87,7 @@ public sealed class TruncatedSvdTests
     [DataRow(40, 0, 0.0, 32)]
     [DataRow(40, 140, 0.05, 32)]
     [DataRow(17, 150, 0.3, 17)]
+    [DataRow(60, 100, 0.9, 48)]
     public void AMultipleSingularValueIsFoundAsOftenAsItIs(int multiplicity, int others, double largestOther, int rank)
     {
         double[] expected =
