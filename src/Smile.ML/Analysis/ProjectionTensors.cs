@@ -52,7 +52,7 @@ internal sealed class ProjectionTensors(ModelPool pool, NetworkManifest manifest
             using Matrix pretrained = new(layer.Outputs, layer.Inputs);
             values.CopyTo(pretrained.Span);
             using SubspaceZones zones = SubspaceZones.Compute(pretrained, threads);
-            using WeightDelta delta = expert.ReadDelta(_pool.Pretrained, layer);
+            using WeightDelta delta = expert.ReadDelta(_pool.Pretrained, layer, WorkerPool.Caller);
             using Matrix projected = zones.Project(delta.ToMatrix(), zone, threads);
             ReadOnlySpan<float> change = projected.Span;
             for (int i = 0; i < values.Length; i++)

@@ -60,7 +60,7 @@ public static class WeightAnalysis
             foreach (Expert expert in pool.Experts)
             {
                 cancellation.ThrowIfCancellationRequested();
-                using WeightDelta delta = expert.ReadDelta(pool.Pretrained, layer);
+                using WeightDelta delta = expert.ReadDelta(pool.Pretrained, layer, WorkerPool.Caller);
                 TruncatedSvd svd = delta.Factorize(rank, keepNullSpace: false, threads);
                 factors.Add(svd);
                 double energy = delta.ToMatrix().View.Energy();

@@ -91,11 +91,11 @@ internal sealed class AdaptedTensors : ITensorSource
 
     /// <summary>Gets what the adapter adds to a linear layer's weight; of rank 0 where it leaves the layer alone.</summary>
     /// <exception cref="SmileException">A factor holds a NaN or an infinity.</exception>
-    public WeightDelta ReadDelta(LinearLayerInfo layer, WorkerPool? pool)
+    public WeightDelta ReadDelta(LinearLayerInfo layer, WorkerPool pool, int? rank)
     {
         if (LowRank(layer) is null)
         {
-            return DenseWeightDelta.Read(this, _pretrained, layer, pool);
+            return WeightDelta.Between(this, _pretrained, layer, pool, rank);
         }
 
         return new LowRankWeightDelta(_weights.TryGetValue(layer.WeightName, out LoraModule? module)

@@ -29,8 +29,8 @@ internal sealed class AdapterExpert : Expert
 
     internal override void Check(HuggingFaceFolder pretrained, NetworkManifest manifest, OwnHeads heads) => _ = _merged.Value;
 
-    internal override WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer, WorkerPool? pool = null)
-        => _merged.Value.ReadDelta(layer, pool);
+    internal override WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer, WorkerPool pool, int? rank = null)
+        => _merged.Value.ReadDelta(layer, pool, rank);
 
     internal override long WorkingBytes(LinearLayerInfo layer, int rank)
         => _merged.Value.LowRank(layer) is { } inner

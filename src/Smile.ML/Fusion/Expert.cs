@@ -1,6 +1,5 @@
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute.Cpu;
-using Smile.ML.LinearAlgebra;
 using Smile.ML.Networks;
 
 namespace Smile.ML.Fusion;
@@ -39,16 +38,17 @@ public abstract class Expert : IDisposable
     /// <summary>Gets what the expert added to a layer's weight.</summary>
     /// <param name="pretrained">The pretrained model's parameters.</param>
     /// <param name="layer">The layer.</param>
-    /// <param name="pool">The threads to read with; the caller's alone where null.</param>
+    /// <param name="pool">The threads to read with.</param>
+    /// <param name="rank">How many singular triplets the delta is read for, if for these: it is then laid out for that.</param>
     /// <exception cref="SmileException">The delta holds a NaN or an infinity.</exception>
-    internal abstract WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer, WorkerPool? pool = null);
+    internal abstract WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer, WorkerPool pool, int? rank = null);
 
     /// <summary>Estimates from above the memory that reading and decomposing the delta of a layer's weight takes.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="rank">How many singular triplets are wanted.</param>
     /// <returns>Bytes, the result included.</returns>
     internal virtual long WorkingBytes(LinearLayerInfo layer, int rank)
-        => ((long)layer.Outputs * layer.Inputs * sizeof(float)) + TruncatedSvd.WorkingBytes(layer.Outputs, layer.Inputs, rank);
+        => WeightDelta.WorkingBytes(layer, rank);
 
     /// <summary>Gets what the expert added to a layer's bias, a missing bias counting as 0; null where neither has one.</summary>
     /// <exception cref="SmileException">The delta holds a NaN or an infinity.</exception>

@@ -52,8 +52,8 @@ internal sealed class FullExpert(string name, HuggingFaceFolder folder) : Expert
         }
     }
 
-    internal override WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer, WorkerPool? pool = null)
-        => DenseWeightDelta.Read(folder, pretrained, layer, pool);
+    internal override WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer, WorkerPool pool, int? rank = null)
+        => WeightDelta.Between(folder, pretrained, layer, pool, rank);
 
     protected override void Dispose(bool disposing) => folder.Dispose();
 

@@ -184,7 +184,7 @@ public sealed class SmileFusion
     private LayerFactors? FactorizeExpert(Expert expert, ModelPool pool, LinearLayerInfo layer, WorkerPool threads)
     {
         (int rank, int routerRank) = Ranks(layer);
-        using WeightDelta delta = expert.ReadDelta(pool.Pretrained, layer, threads);
+        using WeightDelta delta = expert.ReadDelta(pool.Pretrained, layer, threads, rank);
         if (delta.Magnitude <= (FollowsFusionBench ? FusionBenchZero : 0))
         {
             return null;
@@ -215,7 +215,7 @@ public sealed class SmileFusion
             {
                 if (_options.ExpertRank is null)
                 {
-                    using WeightDelta delta = pool.Experts[e].ReadDelta(pool.Pretrained, layer);
+                    using WeightDelta delta = pool.Experts[e].ReadDelta(pool.Pretrained, layer, WorkerPool.Caller);
                     output.Write(names.DenseWeight(e), [layer.Outputs, layer.Inputs], delta.ToMatrix().Span);
                 }
                 else

@@ -4,7 +4,7 @@ using Smile.ML.Compute.Cpu;
 namespace Smile.ML.LinearAlgebra;
 
 /// <summary>A row-major float32 matrix in native memory, initially zero unless said otherwise. Either dimension may be 0.</summary>
-internal sealed unsafe class Matrix : IDisposable
+internal sealed unsafe class Matrix : IRowSource, IDisposable
 {
     private readonly NativeBuffer _buffer;
 
@@ -89,6 +89,30 @@ internal sealed unsafe class Matrix : IDisposable
         return matrix;
     }
 
+    /// <summary>Reads a matrix from wherever its rows come from.</summary>
+    /// <typeparam name="TSource">The kind of source.</typeparam>
+    /// <param name="rows">The rows.</param>
+    /// <param name="columns">The columns.</param>
+    /// <param name="source">Reads the rows.</param>
+    /// <param name="pool">The threads to read with.</param>
+    /// <returns>The matrix.</returns>
+    public static Matrix FromRows<TSource>(int rows, int columns, TSource source, WorkerPool pool)
+        where TSource : IRowSource
+    {
+        Matrix matrix = Uninitialized(rows, columns);
+        try
+        {
+            var work = new Reading<TSource>(source, matrix);
+            pool.For(work.Count, ref work);
+            return matrix;
+        }
+        catch
+        {
+            matrix.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Computes left * right.</summary>
     /// <param name="left">[m, k].</param>
     /// <param name="right">[k, n].</param>
@@ -149,5 +173,27 @@ internal sealed unsafe class Matrix : IDisposable
     }
 
     /// <inheritdoc/>
+    public void ReadRows(int first, Span<float> destination)
+        => new ReadOnlySpan<float>(Pointer + ((long)first * Columns), destination.Length).CopyTo(destination);
+
+    /// <inheritdoc/>
     public void Dispose() => _buffer.Dispose();
+
+    /// <summary>Reads blocks of rows, each small enough for the second-level cache.</summary>
+    private readonly struct Reading<TSource>(TSource source, Matrix matrix) : IParallelWork
+        where TSource : IRowSource
+    {
+        private const int BlockLength = 1 << 16;
+
+        private readonly int _blockRows = Math.Max(1, BlockLength / Math.Max(1, matrix.Columns));
+
+        public int Count => (matrix.Rows + _blockRows - 1) / _blockRows;
+
+        public void Execute(int index)
+        {
+            int first = index * _blockRows;
+            MatrixView rows = matrix.Slice(first, Math.Min(_blockRows, matrix.Rows - first));
+            source.ReadRows(first, new Span<float>(rows.Pointer, checked(rows.Rows * rows.Columns)));
+        }
+    }
 }

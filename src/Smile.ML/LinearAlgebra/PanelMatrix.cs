@@ -58,18 +58,36 @@ internal sealed unsafe class PanelMatrix : IDisposable
     public static long Bytes(int rows, int columns)
         => (PanelLayout.PaddedRows(rows) + 1L) * PanelLayout.Panels(columns) * PanelLayout.Width * sizeof(float);
 
-    /// <summary>Rearranges a matrix that lies row by row.</summary>
-    /// <param name="matrix">The matrix.</param>
-    /// <param name="pool">The threads to use.</param>
+    /// <summary>Reads a matrix from wherever its rows come from.</summary>
+    /// <typeparam name="TSource">The kind of source.</typeparam>
+    /// <param name="rows">The rows.</param>
+    /// <param name="columns">The columns.</param>
+    /// <param name="source">Reads the rows.</param>
+    /// <param name="pool">The threads to read with.</param>
     /// <param name="energy">The sum of the elements' squares, in float64; not finite if an element is not.</param>
-    /// <returns>A copy.</returns>
-    public static PanelMatrix FromRows(MatrixView matrix, WorkerPool pool, out double energy)
+    /// <returns>The matrix.</returns>
+    public static PanelMatrix FromRows<TSource>(int rows, int columns, TSource source, WorkerPool pool, out double energy)
+        where TSource : IRowSource
     {
-        var panels = new PanelMatrix(matrix.Rows, matrix.Columns, clear: false);
-        var work = new Rearrangement(matrix, panels);
-        pool.For(work.Energies.Length, ref work);
-        energy = work.Energies.Sum();
-        return panels;
+        var panels = new PanelMatrix(rows, columns, clear: false);
+        try
+        {
+            var work = new Reading<TSource>(source, panels);
+            pool.For(work.Energies.Length, ref work);
+            energy = work.Energies.Sum();
+            nint used = (nint)rows * PanelLayout.Width;
+            for (int panel = 0; panel < panels.PanelCount; panel++)
+            {
+                Clear(panels.Panel(panel) + used, panels.PanelStride - used);
+            }
+
+            return panels;
+        }
+        catch
+        {
+            panels.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Narrows float64 columns.</summary>
@@ -203,6 +221,23 @@ internal sealed unsafe class PanelMatrix : IDisposable
         return transpose;
     }
 
+    /// <summary>Lays the matrix out row by row.</summary>
+    /// <returns>A copy.</returns>
+    public Matrix ToRows()
+    {
+        Matrix matrix = Matrix.Uninitialized(Rows, Columns);
+        for (int row = 0; row < Rows; row++)
+        {
+            Span<float> elements = matrix.Row(row);
+            for (int panel = 0; panel < PanelCount; panel++)
+            {
+                Row(panel, row).CopyTo(elements[(panel * PanelLayout.Width)..]);
+            }
+        }
+
+        return matrix;
+    }
+
     /// <summary>Sums the squares of the elements, in float64.</summary>
     /// <returns>The squared Frobenius norm.</returns>
     public double Energy()
@@ -227,66 +262,70 @@ internal sealed unsafe class PanelMatrix : IDisposable
 
     private static void Clear(float* start, nint length) => NativeMemory.Clear(start, (nuint)length * sizeof(float));
 
-    /// <summary>Rearranges a few neighbouring panels per piece, so that rows are read in runs that reach over several cache lines.</summary>
-    private readonly struct Rearrangement(MatrixView matrix, PanelMatrix panels) : IParallelWork
+    /// <summary>Reads blocks of rows, each small enough for the second-level cache, and deals them out to the panels.</summary>
+    private readonly struct Reading<TSource>(TSource source, PanelMatrix panels) : IParallelWork
+        where TSource : IRowSource
     {
-        private const int PanelsPerPiece = 8;
+        private const int BlockLength = 1 << 15;
 
-        /// <summary>Gets the squares of each piece's elements, summed.</summary>
-        public double[] Energies { get; } = new double[(panels.PanelCount + PanelsPerPiece - 1) / PanelsPerPiece];
+        // Fewer would be written to too many places for too little.
+        private const int LeastRows = 16;
+
+        private readonly int _blockRows = BlockRows(panels);
+
+        /// <summary>Gets the squares of each block's elements, summed.</summary>
+        public double[] Energies { get; } = new double[(panels.Rows + BlockRows(panels) - 1) / BlockRows(panels)];
 
         public void Execute(int index)
         {
-            int first = index * PanelsPerPiece;
-            int count = Math.Min(panels.PanelCount - first, PanelsPerPiece);
-            int columns = matrix.Columns - (first * PanelLayout.Width);
-            int full = Math.Min(columns / PanelLayout.Width, count);
-            float* source = matrix.Pointer + (first * PanelLayout.Width);
-            double energy = CopyPanels(source, panels.Panel(first), full);
-            if (full < count)
+            int first = index * _blockRows;
+            int rows = Math.Min(_blockRows, panels.Rows - first);
+            using var block = new NativeBuffer((long)rows * panels.Columns);
+            source.ReadRows(first, new Span<float>(block.Pointer, checked((int)block.Length)));
+            double energy = 0;
+            int full = panels.Columns / PanelLayout.Width;
+            nint offset = (nint)first * PanelLayout.Width;
+            for (int panel = 0; panel < full; panel++)
             {
-                energy += CopyLast(source + (full * PanelLayout.Width), panels.Panel(first + full), columns - (full * PanelLayout.Width));
+                energy += CopyPanel(block.Pointer + (panel * PanelLayout.Width), panels.Columns, panels.Panel(panel) + offset, rows);
+            }
+
+            if (full < panels.PanelCount)
+            {
+                energy += CopyLast(block.Pointer + (full * PanelLayout.Width), panels.Panel(full) + offset, rows);
             }
 
             Energies[index] = energy;
-            nint used = (nint)matrix.Rows * PanelLayout.Width;
-            for (int panel = first; panel < first + count; panel++)
-            {
-                Clear(panels.Panel(panel) + used, panels.PanelStride - used);
-            }
         }
 
+        private static int BlockRows(PanelMatrix panels) => Math.Max(LeastRows, BlockLength / Math.Max(1, panels.Columns));
+
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private double CopyPanels(float* source, float* firstPanel, int count)
+        private static double CopyPanel(float* source, nint stride, float* panel, int rows)
         {
-            nint stride = panels.PanelStride;
             Vector256<double> sum0 = default, sum1 = default, sum2 = default, sum3 = default;
-            for (int row = 0; row < matrix.Rows; row++, source += matrix.Columns, firstPanel += PanelLayout.Width)
+            for (float* end = panel + (rows * PanelLayout.Width); panel < end; panel += PanelLayout.Width, source += stride)
             {
-                float* from = source;
-                float* to = firstPanel;
-                for (int panel = 0; panel < count; panel++, to += stride, from += PanelLayout.Width)
-                {
-                    Vector256<float> left = Vector256.Load(from), right = Vector256.Load(from + Vector256<float>.Count);
-                    left.Store(to);
-                    right.Store(to + Vector256<float>.Count);
-                    Vector256<double> w0 = Vector256.WidenLower(left), w1 = Vector256.WidenUpper(left);
-                    Vector256<double> w2 = Vector256.WidenLower(right), w3 = Vector256.WidenUpper(right);
-                    sum0 = Vector256.FusedMultiplyAdd(w0, w0, sum0);
-                    sum1 = Vector256.FusedMultiplyAdd(w1, w1, sum1);
-                    sum2 = Vector256.FusedMultiplyAdd(w2, w2, sum2);
-                    sum3 = Vector256.FusedMultiplyAdd(w3, w3, sum3);
-                }
+                Vector256<float> left = Vector256.Load(source), right = Vector256.Load(source + Vector256<float>.Count);
+                left.Store(panel);
+                right.Store(panel + Vector256<float>.Count);
+                Vector256<double> w0 = Vector256.WidenLower(left), w1 = Vector256.WidenUpper(left);
+                Vector256<double> w2 = Vector256.WidenLower(right), w3 = Vector256.WidenUpper(right);
+                sum0 = Vector256.FusedMultiplyAdd(w0, w0, sum0);
+                sum1 = Vector256.FusedMultiplyAdd(w1, w1, sum1);
+                sum2 = Vector256.FusedMultiplyAdd(w2, w2, sum2);
+                sum3 = Vector256.FusedMultiplyAdd(w3, w3, sum3);
             }
 
             return Vector256.Sum(sum0 + sum1 + (sum2 + sum3));
         }
 
         /// <summary>Copies the columns that don't fill a panel, and zeros.</summary>
-        private double CopyLast(float* source, float* panel, int columns)
+        private double CopyLast(float* source, float* panel, int rows)
         {
             double energy = 0;
-            for (int row = 0; row < matrix.Rows; row++, source += matrix.Columns, panel += PanelLayout.Width)
+            int columns = panels.Columns % PanelLayout.Width;
+            for (int row = 0; row < rows; row++, source += panels.Columns, panel += PanelLayout.Width)
             {
                 var elements = new ReadOnlySpan<float>(source, columns);
                 elements.CopyTo(new Span<float>(panel, columns));

@@ -50,7 +50,7 @@ internal sealed class TruncatedSvd : IDisposable
     /// </remarks>
     public static double RelativeTolerance(int rows, int columns) => Math.Sqrt(Math.Max(rows, columns)) / (1 << 23);
 
-    /// <summary>Estimates from above the memory that <see cref="Compute"/> takes beside the matrix, its result included.</summary>
+    /// <summary>Estimates from above the memory that <see cref="Compute(Matrix, int, WorkerPool, bool)"/> takes beside the matrix, its result included.</summary>
     /// <param name="rows">The matrix's rows.</param>
     /// <param name="columns">The matrix's columns.</param>
     /// <param name="rank">The most singular values to return.</param>
@@ -59,7 +59,7 @@ internal sealed class TruncatedSvd : IDisposable
     {
         int smaller = Math.Min(rows, columns);
         long elements = (long)rows * columns;
-        if (IsSolvedInFull(smaller, Math.Min(rank, smaller)))
+        if (!Iterates(rows, columns, rank))
         {
             // In float64 the columns, the left vectors, and rows and rotations as many and as long as the smaller dimension; a transpose
             // in float32 while the columns are copied.
@@ -79,6 +79,17 @@ internal sealed class TruncatedSvd : IDisposable
     public static long WorkingBytesOfProduct(int rows, int columns, int inner)
         => ((long)rows + columns + (4L * inner)) * inner * (2 * sizeof(double) + 2 * sizeof(float));
 
+    /// <summary>Tells whether a matrix is decomposed by iteration, and not in full.</summary>
+    /// <param name="rows">The matrix's rows.</param>
+    /// <param name="columns">The matrix's columns.</param>
+    /// <param name="rank">The most singular values to return.</param>
+    /// <returns>Whether it is large, and no large share of its singular values is wanted.</returns>
+    public static bool Iterates(int rows, int columns, int rank)
+    {
+        int smaller = Math.Min(rows, columns);
+        return smaller > SmallDimension && rank > 0 && rank <= NearlyFull * smaller;
+    }
+
     /// <summary>Decomposes a matrix.</summary>
     /// <param name="a">The matrix [m, n].</param>
     /// <param name="rank">The most singular values to return.</param>
@@ -95,9 +106,15 @@ internal sealed class TruncatedSvd : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(rank, 0);
         int smaller = Math.Min(a.Rows, a.Columns);
         int wanted = Math.Min(rank, smaller);
-        if (wanted > 0 && !IsSolvedInFull(smaller, wanted))
+        if (Iterates(a.Rows, a.Columns, rank))
         {
-            return Iterate(a, wanted, pool, keepNullSpace);
+            using PanelMatrix panels = PanelMatrix.FromRows(a.Rows, a.Columns, a, pool, out double energy);
+            if (!double.IsFinite(energy))
+            {
+                CheckedMagnitude(a, nameof(a));
+            }
+
+            return Compute(panels, energy, rank, pool, keepNullSpace);
         }
 
         if (CheckedMagnitude(a, nameof(a)) == 0 || wanted == 0)
@@ -111,13 +128,38 @@ internal sealed class TruncatedSvd : IDisposable
             svd.Values, tall ? svd.Left : svd.Right, tall ? svd.Right : svd.Left, a.Rows, a.Columns, wanted, keepNullSpace);
     }
 
+    /// <summary>Decomposes a matrix in panels, of a shape that <see cref="Iterates"/> holds of.</summary>
+    /// <param name="a">The matrix [m, n], all finite. Multiplied by a power of 2 for the time being, if need be.</param>
+    /// <param name="energy">The sum of its elements' squares.</param>
+    /// <param name="rank">The most singular values to return.</param>
+    /// <param name="pool">The threads to use.</param>
+    /// <param name="keepNullSpace">As for the other overload.</param>
+    /// <returns>The decomposition.</returns>
+    public static TruncatedSvd Compute(PanelMatrix a, double energy, int rank, WorkerPool pool, bool keepNullSpace = false)
+    {
+        int wanted = Math.Min(rank, Math.Min(a.Rows, a.Columns));
+        if (energy == 0)
+        {
+            return Finish([], new Matrix(0, a.Rows), new Matrix(0, a.Columns), keepNullSpace ? wanted : 0);
+        }
+
+        // float32 products under- or overflow far from 1.
+        int exponent = Math.ILogB(energy / ((double)a.Rows * a.Columns)) / 2;
+        exponent = Math.Abs(exponent) > 30 ? exponent : 0;
+        ScaleByPowerOfTwo(a, -exponent);
+        (double[] values, Matrix left, Matrix right) =
+            BlockKrylovSvd.Compute(a, Math.ScaleB(energy, -2 * exponent), wanted, RelativeTolerance(a.Rows, a.Columns), pool);
+        ScaleByPowerOfTwo(a, exponent);
+        return Finish([.. values.Select(value => Math.ScaleB(value, exponent))], left, right, keepNullSpace ? wanted : 0);
+    }
+
     /// <summary>Decomposes scale * B A without forming the product: exact to float64's rounding.</summary>
     /// <param name="b">[m, r].</param>
     /// <param name="a">[r, n].</param>
     /// <param name="scale">A factor.</param>
     /// <param name="rank">The most singular values to return.</param>
     /// <param name="pool">The threads to use.</param>
-    /// <param name="keepNullSpace">As for <see cref="Compute"/>.</param>
+    /// <param name="keepNullSpace">As for <see cref="Compute(Matrix, int, WorkerPool, bool)"/>.</param>
     /// <returns>The decomposition of the product [m, n].</returns>
     /// <exception cref="ArgumentException">B's columns are not as many as A's rows, or a factor is NaN or infinite.</exception>
     public static TruncatedSvd OfProduct(
@@ -157,38 +199,6 @@ internal sealed class TruncatedSvd : IDisposable
     {
         LeftTransposed.Dispose();
         RightTransposed.Dispose();
-    }
-
-    private static bool IsSolvedInFull(int smaller, int wanted) => smaller <= SmallDimension || wanted > NearlyFull * smaller;
-
-    private static TruncatedSvd Iterate(Matrix a, int wanted, WorkerPool pool, bool keepNullSpace)
-    {
-        using PanelMatrix panels = PanelMatrix.FromRows(a.View, pool, out double energy);
-        if (!double.IsFinite(energy))
-        {
-            CheckedMagnitude(a, nameof(a));
-        }
-
-        if (energy == 0)
-        {
-            return Finish([], new Matrix(0, a.Rows), new Matrix(0, a.Columns), keepNullSpace ? wanted : 0);
-        }
-
-        // float32 products under- or overflow far from 1.
-        int exponent = Math.ILogB(energy / a.Length) / 2;
-        if (Math.Abs(exponent) > 30)
-        {
-            panels.ScaleByPowerOfTwo(-exponent);
-            energy = Math.ScaleB(energy, -2 * exponent);
-        }
-        else
-        {
-            exponent = 0;
-        }
-
-        (double[] values, Matrix left, Matrix right) =
-            BlockKrylovSvd.Compute(panels, energy, wanted, RelativeTolerance(a.Rows, a.Columns), pool);
-        return Finish([.. values.Select(value => Math.ScaleB(value, exponent))], left, right, keepNullSpace ? wanted : 0);
     }
 
     private static TruncatedSvd FromFloat64(
@@ -280,6 +290,14 @@ internal sealed class TruncatedSvd : IDisposable
     {
         using Matrix transpose = matrix.Transpose();
         return Rows(transpose);
+    }
+
+    private static void ScaleByPowerOfTwo(PanelMatrix matrix, int exponent)
+    {
+        if (exponent != 0)
+        {
+            matrix.ScaleByPowerOfTwo(exponent);
+        }
     }
 
     /// <summary>Finds the largest magnitude, refusing what is not a number.</summary>

@@ -25,8 +25,8 @@ public sealed class PanelProductsTests
     {
         using Matrix x = RandomMatrix.Uniform(shape.Rows, shape.Left, (ulong)shape.Seed);
         using Matrix z = RandomMatrix.Uniform(shape.Rows, shape.Right, (ulong)shape.Seed + 1);
-        using PanelMatrix left = PanelMatrix.FromRows(x.View, Pool, out _);
-        using PanelMatrix right = PanelMatrix.FromRows(z.View, Pool, out _);
+        using PanelMatrix left = Panels(x, Pool, out _);
+        using PanelMatrix right = Panels(z, Pool, out _);
         AssertSame(
             (shape.Left, shape.Right),
             (i, j) => Enumerable.Range(0, shape.Rows).Sum(row => (double)x.Row(row)[i] * z.Row(row)[j]),
@@ -40,15 +40,15 @@ public sealed class PanelProductsTests
         using Matrix x = RandomMatrix.Uniform(shape.Rows, shape.Left, (ulong)shape.Seed);
         using Matrix c = RandomMatrix.Uniform(shape.Left, shape.Right, (ulong)shape.Seed + 1);
         using Matrix y = RandomMatrix.Uniform(shape.Rows, shape.Right, (ulong)shape.Seed + 2);
-        using PanelMatrix left = PanelMatrix.FromRows(x.View, Pool, out _);
-        using PanelMatrix right = PanelMatrix.FromRows(c.View, Pool, out _);
+        using PanelMatrix left = Panels(x, Pool, out _);
+        using PanelMatrix right = Panels(c, Pool, out _);
         AssertSame(
             (shape.Rows, shape.Right),
             (i, j) => y.Row(i)[j] + Enumerable.Range(0, shape.Left).Sum(k => (double)x.Row(i)[k] * c.Row(k)[j]),
             1e-7 * (shape.Left + 10),
             [.. Variants((pool, bits) =>
             {
-                PanelMatrix sum = PanelMatrix.FromRows(y.View, pool, out _);
+                PanelMatrix sum = Panels(y, pool, out _);
                 PanelProducts.Add(sum, left, right, pool, bits);
                 return sum;
             })]);
@@ -58,7 +58,7 @@ public sealed class PanelProductsTests
     public void AGramMatrixIsExactAndSymmetric() => Check.One(Config.QuickThrowOnFailure.WithMaxTest(40), Prop.ForAll(Shapes, shape =>
     {
         using Matrix x = RandomMatrix.Uniform(shape.Rows, shape.Left, (ulong)shape.Seed);
-        using PanelMatrix panels = PanelMatrix.FromRows(x.View, Pool, out double energy);
+        using PanelMatrix panels = Panels(x, Pool, out double energy);
         Assert.AreEqual(x.View.Energy(), energy, 1e-12 * (energy + 1));
         double[][] whole = GramMatrix.Compute(panels);
         for (int i = 0; i < shape.Left; i++)
@@ -88,8 +88,8 @@ public sealed class PanelProductsTests
     {
         using Matrix x = RandomMatrix.Uniform(shape.Rows, shape.Left, (ulong)shape.Seed);
         using Matrix z = RandomMatrix.Uniform(shape.Rows, shape.Right, (ulong)shape.Seed + 1);
-        using PanelMatrix columns = PanelMatrix.FromRows(x.View, Pool, out _);
-        using PanelMatrix others = PanelMatrix.FromRows(z.View, Pool, out _);
+        using PanelMatrix columns = Panels(x, Pool, out _);
+        using PanelMatrix others = Panels(z, Pool, out _);
         columns.Append(others);
         columns.Append(others);
         int kept = shape.Left + (shape.Right * 3 / 2);
@@ -118,6 +118,9 @@ public sealed class PanelProductsTests
         Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => a.Truncate(6));
         Assert.ThrowsExactly<ArgumentException>(() => a.Append(b));
     }
+
+    private static PanelMatrix Panels(Matrix matrix, WorkerPool pool, out double energy)
+        => PanelMatrix.FromRows(matrix.Rows, matrix.Columns, matrix, pool, out energy);
 
     private static IEnumerable<PanelMatrix> Variants(Func<WorkerPool, int, PanelMatrix> compute)
         => from pool in (WorkerPool[])[One, Pool] from bits in (int[])[512, 256, 128] select compute(pool, bits);

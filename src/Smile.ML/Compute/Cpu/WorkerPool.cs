@@ -47,6 +47,9 @@ internal sealed unsafe class WorkerPool : IDisposable
     /// <summary>Gets the pool over every processor that this process may use. Lives as long as the process.</summary>
     public static WorkerPool Shared { get; } = new(Environment.ProcessorCount);
 
+    /// <summary>Gets a pool of no other thread than the caller's.</summary>
+    public static WorkerPool Caller { get; } = new(1);
+
     /// <summary>Gets the number of threads that work on one call, the caller's included.</summary>
     public int Threads { get; }
 

@@ -69,7 +69,7 @@ public sealed record Wudi : MergeMethod
         for (int expert = 0; expert < taskVectors.Count; expert++)
         {
             using WeightDelta delta = taskVectors.ReadDelta(expert, layer);
-            using PanelMatrix panels = PanelMatrix.FromRows(delta.ToMatrix().View, taskVectors.Threads, out double energy);
+            using PanelMatrix panels = PanelMatrix.FromRows(layer.Outputs, layer.Inputs, delta.ToMatrix(), taskVectors.Threads, out double energy);
             if (energy > 0)
             {
                 double[][] gram = GramMatrix.Compute(panels);
