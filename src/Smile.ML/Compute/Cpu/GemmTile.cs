@@ -56,38 +56,4 @@ internal readonly unsafe struct GemmTile
 
     /// <summary>Gets the start of what a row of the product goes to.</summary>
     public float* TargetRow(int row) => C + (TargetRows == null ? row : TargetRows[row]) * CStride;
-
-    /// <summary>Gets the part of these operands that makes a part of C.</summary>
-    /// <param name="row">The first row.</param>
-    /// <param name="rows">The rows.</param>
-    /// <param name="column">The first column.</param>
-    /// <param name="columns">The columns.</param>
-    /// <param name="elementBytes">The bytes of an element of B.</param>
-    /// <returns>The part.</returns>
-    public GemmTile Slice(int row, int rows, int column, int columns, int elementBytes) => this with
-    {
-        Rows = rows,
-        Columns = columns,
-        A = A + (SourceRows == null ? row : 0) * AStride,
-        B = B + column * elementBytes,
-        C = C + (TargetRows == null ? row : 0) * CStride + column,
-        Bias = Bias == null ? null : Bias + column,
-        SourceRows = SourceRows == null ? null : SourceRows + row,
-        TargetRows = TargetRows == null ? null : TargetRows + row,
-        RowScales = RowScales == null ? null : RowScales + row,
-    };
-
-    /// <summary>Gets the same operands with the bare product going elsewhere: no bias, nothing accumulated.</summary>
-    /// <param name="result">The other result.</param>
-    /// <param name="stride">The floats from one row of it to the next.</param>
-    /// <returns>The operands.</returns>
-    public GemmTile Into(float* result, nint stride) => this with
-    {
-        C = result,
-        CStride = stride,
-        Bias = null,
-        Accumulate = false,
-        TargetRows = null,
-        RowScales = null,
-    };
 }
