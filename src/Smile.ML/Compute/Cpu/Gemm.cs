@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -18,6 +19,10 @@ internal static unsafe class Gemm
 
     // 120 rows x ABlock inputs: less than a 512 KiB second-level cache, and a multiple of every tile height.
     private const int RowBlock = 120;
+
+    // Rows so many floats apart, or a multiple, compete for few sets of the first-level cache. They are copied where so many panels use the copy.
+    private const int RivalStride = 512;
+    private const int PanelsPerCopy = 8;
 
     // Weights that stay in the second-level cache as a whole. Then a few rows go along all panels, so that C is met row by row.
     private const int SmallWeights = 128 * 1024;
@@ -141,6 +146,7 @@ internal static unsafe class Gemm
         private readonly int _panels;
         private readonly int _step;
         private readonly int _runs;
+        private readonly bool _copies;
 
         public Blocks(int rows, float* a, nint stride, ReadOnlySpan<GemmOutput> outputs, int threads)
         {
@@ -165,6 +171,7 @@ internal static unsafe class Gemm
             _step = rows == 1 ? GemmKernels<TSimd, TVector, WeightFormats.Float32>.PanelsPerRow(PackedMatrix.WidePanel) : 1;
             _runs = Math.Min(DivideUp(_panels, _step), WorthSharing ? DivideUp(threads * PiecesPerThread, blocks) : 1);
             Count = checked(blocks * _runs);
+            _copies = stride % RivalStride == 0 && _rowsPerBlock > tileRows && _panels / _runs >= PanelsPerCopy;
         }
 
         public int Count { get; }
@@ -174,7 +181,6 @@ internal static unsafe class Gemm
         public void Execute(int index)
         {
             int firstRow = index / _runs * _rowsPerBlock;
-            int rows = Math.Min(_rowsPerBlock, _rows - firstRow);
             int run = index % _runs;
             int firstPanel = RunStart(run);
             int endPanel = RunStart(run + 1);
@@ -182,16 +188,51 @@ internal static unsafe class Gemm
             int start = 0;
             do
             {
-                int length = Math.Min(ABlock, depth - start);
-                MultiplyBlock(firstRow, rows, firstPanel, endPanel, start, length);
-                start += length;
+                var block = new RowsOfA
+                {
+                    Pointer = _a + (firstRow * _stride) + start,
+                    Stride = _stride,
+                    FirstRow = firstRow,
+                    Rows = Math.Min(_rowsPerBlock, _rows - firstRow),
+                    Start = start,
+                    Length = Math.Min(ABlock, depth - start),
+                };
+                if (_copies)
+                {
+                    MultiplyCopy(block, firstPanel, endPanel);
+                }
+                else
+                {
+                    MultiplyBlock(block, firstPanel, endPanel);
+                }
+
+                start += block.Length;
             }
             while (start < depth);
         }
 
         private int RunStart(int run) => (int)Math.Min(_panels, (long)DivideUp(_panels, _step) * run / _runs * _step);
 
-        private void MultiplyBlock(int firstRow, int rows, int firstPanel, int endPanel, int start, int length)
+        /// <summary>Multiplies a copy of a block of A, with a cache line between its rows.</summary>
+        private void MultiplyCopy(in RowsOfA block, int firstPanel, int endPanel)
+        {
+            int stride = block.Length + (NativeBuffer.Alignment / sizeof(float));
+            float[] rented = ArrayPool<float>.Shared.Rent(block.Rows * stride);
+            fixed (float* copy = rented)
+            {
+                for (int row = 0; row < block.Rows; row++)
+                {
+                    var source = new ReadOnlySpan<float>(block.Pointer + (row * block.Stride), block.Length);
+                    source.CopyTo(new Span<float>(copy + (row * stride), block.Length));
+                }
+
+                MultiplyBlock(block with { Pointer = copy, Stride = stride }, firstPanel, endPanel);
+            }
+
+            ArrayPool<float>.Shared.Return(rented);
+        }
+
+        private void MultiplyBlock(in RowsOfA block, int firstPanel, int endPanel)
         {
             int outputStart = 0;
             foreach (ref readonly GemmOutput output in _outputs)
@@ -202,13 +243,13 @@ internal static unsafe class Gemm
                 switch (weights.Format)
                 {
                     case WeightFormat.Float32:
-                        MultiplyPanels<WeightFormats.Float32>(output, firstRow, rows, first, end, start, length);
+                        MultiplyPanels<WeightFormats.Float32>(output, block, first, end);
                         break;
                     case WeightFormat.BFloat16:
-                        MultiplyPanels<WeightFormats.BFloat16>(output, firstRow, rows, first, end, start, length);
+                        MultiplyPanels<WeightFormats.BFloat16>(output, block, first, end);
                         break;
                     case WeightFormat.Float16:
-                        MultiplyPanels<WeightFormats.Float16>(output, firstRow, rows, first, end, start, length);
+                        MultiplyPanels<WeightFormats.Float16>(output, block, first, end);
                         break;
                 }
 
@@ -216,12 +257,12 @@ internal static unsafe class Gemm
             }
         }
 
-        private void MultiplyPanels<TFormat>(in GemmOutput output, int firstRow, int rows, int panel, int endPanel, int start, int length)
+        private void MultiplyPanels<TFormat>(in GemmOutput output, in RowsOfA block, int panel, int endPanel)
             where TFormat : struct, IWeightFormat
         {
             PackedMatrix weights = output.Weights;
             int width = weights.PanelWidth;
-            int group = rows == 1 ? GemmKernels<TSimd, TVector, TFormat>.PanelsPerRow(width) : 1;
+            int group = block.Rows == 1 ? GemmKernels<TSimd, TVector, TFormat>.PanelsPerRow(width) : 1;
             while (panel < endPanel)
             {
                 int column = panel * width;
@@ -230,7 +271,7 @@ internal static unsafe class Gemm
                 int from = 0;
                 do
                 {
-                    GemmTile tile = Tile<TFormat>(output, firstRow, rows, panel, panels, start + from, Math.Min(DepthBlock, length - from));
+                    GemmTile tile = Tile<TFormat>(output, block, from, panel, panels);
                     if (fullGroup)
                     {
                         GemmKernels<TSimd, TVector, TFormat>.MultiplyRow(tile);
@@ -242,39 +283,57 @@ internal static unsafe class Gemm
 
                     from += DepthBlock;
                 }
-                while (from < length);
+                while (from < block.Length);
                 panel += panels;
             }
         }
 
-        private GemmTile Tile<TFormat>(in GemmOutput output, int firstRow, int rows, int panel, int panels, int start, int length)
+        /// <summary>Gets the operands for a few panels and some inputs of a block, from one of them on.</summary>
+        private GemmTile Tile<TFormat>(in GemmOutput output, in RowsOfA block, int from, int panel, int panels)
             where TFormat : struct, IWeightFormat
         {
             PackedMatrix weights = output.Weights;
             int width = weights.PanelWidth;
             int column = panel * width;
-            nint sourceRow = output.SourceRows == null ? firstRow : 0;
-            nint targetRow = output.TargetRows == null ? firstRow : 0;
+            int start = block.Start + from;
+            bool inPlace = output.SourceRows == null;
+            nint targetRow = output.TargetRows == null ? block.FirstRow : 0;
             return new GemmTile
             {
-                Rows = rows,
-                A = _a + sourceRow * _stride + start,
-                AStride = _stride,
+                Rows = block.Rows,
+                A = inPlace ? block.Pointer + from : _a + start,
+                AStride = inPlace ? block.Stride : _stride,
                 B = weights.Panel(panel) + (nint)start * width * TFormat.Bytes,
                 BStride = width,
                 PanelStride = (nint)width * weights.Depth,
-                Depth = length,
+                Depth = Math.Min(DepthBlock, block.Length - from),
                 C = output.Result + targetRow * output.Stride + column,
                 CStride = output.Stride,
                 Columns = Math.Min(panels * width, weights.Columns - column),
                 Bias = start == 0 && output.Bias != null ? output.Bias + column : null,
                 Accumulate = start > 0 || output.Accumulate,
-                SourceRows = output.SourceRows == null ? null : output.SourceRows + firstRow,
-                TargetRows = output.TargetRows == null ? null : output.TargetRows + firstRow,
-                RowScales = output.RowScales == null ? null : output.RowScales + firstRow,
+                SourceRows = inPlace ? null : output.SourceRows + block.FirstRow,
+                TargetRows = output.TargetRows == null ? null : output.TargetRows + block.FirstRow,
+                RowScales = output.RowScales == null ? null : output.RowScales + block.FirstRow,
             };
         }
 
         private static int DivideUp(int value, int divisor) => (int)(((long)value + divisor - 1) / divisor);
+    }
+
+    /// <summary>Some rows and inputs of A.</summary>
+    private readonly struct RowsOfA
+    {
+        public required float* Pointer { get; init; }
+
+        public required nint Stride { get; init; }
+
+        public required int FirstRow { get; init; }
+
+        public required int Rows { get; init; }
+
+        public required int Start { get; init; }
+
+        public required int Length { get; init; }
     }
 }

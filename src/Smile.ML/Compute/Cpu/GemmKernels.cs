@@ -151,10 +151,12 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
     private static void Finish(in GemmTile panel, int row, int rows, int column, int columns, float* sums, int stride)
     {
         float* bias = panel.Bias == null ? null : panel.Bias + column;
+        float* rowScales = panel.RowScales;
+        bool accumulate = panel.Accumulate;
         for (int end = row + rows; row < end; row++, sums += stride)
         {
             float* c = panel.TargetRow(row) + column;
-            float scale = panel.RowScales == null ? 0 : panel.RowScales[row];
+            float scale = rowScales == null ? 0 : rowScales[row];
             TVector scales = TSimd.Broadcast(scale);
             int i = 0;
             for (; i <= columns - TSimd.Lanes; i += TSimd.Lanes)
@@ -165,11 +167,11 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
                     value = TSimd.Add(value, TSimd.Load(bias + i));
                 }
 
-                if (panel.RowScales != null)
+                if (rowScales != null)
                 {
                     value = TSimd.MultiplyAdd(scales, value, TSimd.Load(c + i));
                 }
-                else if (panel.Accumulate)
+                else if (accumulate)
                 {
                     value = TSimd.Add(value, TSimd.Load(c + i));
                 }
@@ -185,11 +187,11 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
                     value += bias[i];
                 }
 
-                if (panel.RowScales != null)
+                if (rowScales != null)
                 {
                     value = MathF.FusedMultiplyAdd(scale, value, c[i]);
                 }
-                else if (panel.Accumulate)
+                else if (accumulate)
                 {
                     value += c[i];
                 }
