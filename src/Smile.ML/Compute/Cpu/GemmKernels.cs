@@ -99,7 +99,6 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
                 int left = panel.Rows - row;
                 int height = TileHeight(left, narrow, panel.SourceRows != null);
                 int rows = Math.Min(left, height);
-                FetchTargets(panel, row, rows, column + columns, columns);
                 Sum(panel, row, height, narrow, b, sums);
                 Finish(panel, row, rows, column, columns, sums, width);
                 row += rows;
@@ -156,7 +155,13 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
         for (int end = row + rows; row < end; row++, sums += stride)
         {
             float* c = panel.TargetRow(row) + column;
-            float scale = rowScales == null ? 0 : rowScales[row];
+            float scale = 0;
+            if (rowScales != null)
+            {
+                scale = rowScales[row];
+                FetchTarget(c + columns, columns);
+            }
+
             TVector scales = TSimd.Broadcast(scale);
             int i = 0;
             for (; i <= columns - TSimd.Lanes; i += TSimd.Lanes)
@@ -203,19 +208,13 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
 
     /// <summary>
     /// Asks for what the columns after these will be added to: rows scattered over a matrix that the caches near the core don't hold. They
-    /// arrive while this product is computed.
+    /// arrive while other rows are computed.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void FetchTargets(in GemmTile panel, int row, int rows, int column, int columns)
+    private static void FetchTarget(float* c, int columns)
     {
-        if (!Sse.IsSupported || panel.RowScales == null)
+        if (Sse.IsSupported)
         {
-            return;
-        }
-
-        for (int end = row + rows; row < end; row++)
-        {
-            float* c = panel.TargetRow(row) + column;
             Sse.Prefetch0(c);
             Sse.Prefetch0(c + columns - 1);
         }
@@ -504,7 +503,6 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
         nint bStride = panel.BStride * TFormat.Bytes;
         for (byte* end = b + panel.Depth * bStride; b < end; b += bStride)
         {
-            FetchB(b);
             TVector b0 = LoadB(b);
             r0v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[0]), b0, r0v0);
             r1v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[stride]), b0, r1v0);
@@ -560,7 +558,6 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
         nint depth = panel.Depth;
         for (nint k = 0; k < depth; k++, b += bStride)
         {
-            FetchB(b);
             TVector b0 = LoadB(b);
             r0v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[k]), b0, r0v0);
             r1v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a1[k]), b0, r1v0);
