@@ -21,11 +21,12 @@ public sealed class LayerBenchmark(int outputs, int inputs, int experts, SmileFu
 
     private readonly string _folder = Directory.CreateTempSubdirectory("smile-bench-").FullName;
 
-    /// <summary>Measures fusing the layer: reading, differences, decompositions, writing.</summary>
+    /// <summary>Measures fusing the layer into a new folder: reading, differences, decompositions, writing.</summary>
     public Timing Fuse()
     {
         using ModelPool pool = WritePool();
-        return Timing.Measure(Runs, () => FuseTo(pool, Path.Combine(_folder, "fused")));
+        string fused = Path.Combine(_folder, "fused");
+        return Timing.Measure(Runs, () => FuseTo(pool, fused), () => Directory.Delete(fused, recursive: true));
     }
 
     /// <summary>Measures the plain layer and the routed one in turn.</summary>
@@ -53,7 +54,7 @@ public sealed class LayerBenchmark(int outputs, int inputs, int experts, SmileFu
     /// <inheritdoc/>
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    private void FuseTo(ModelPool pool, string folder) => new SmileFusion(options).Fuse(pool, folder, overwrite: true);
+    private void FuseTo(ModelPool pool, string folder) => new SmileFusion(options).Fuse(pool, folder);
 
     private ModelPool WritePool()
     {

@@ -29,16 +29,19 @@ public sealed class Timing
     /// <summary>Runs an action for a second and a half to warm up, once at least, and then several times.</summary>
     /// <param name="runs">Measured runs.</param>
     /// <param name="action">What to measure.</param>
+    /// <param name="cleanUp">What to do after each run, unmeasured.</param>
     /// <returns>Seconds per run.</returns>
-    public static Timing Measure(int runs, Action action)
+    public static Timing Measure(int runs, Action action, Action cleanUp)
     {
         ArgumentNullException.ThrowIfNull(action);
+        ArgumentNullException.ThrowIfNull(cleanUp);
 
         // The runtime compiles what is called often a second time, on a thread of its own.
         long begin = Stopwatch.GetTimestamp();
         do
         {
             action();
+            cleanUp();
         }
         while (Stopwatch.GetElapsedTime(begin) < WarmUp);
 
@@ -48,6 +51,7 @@ public sealed class Timing
             long start = Stopwatch.GetTimestamp();
             action();
             seconds.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
+            cleanUp();
         }
 
         return new Timing(seconds);

@@ -1,7 +1,7 @@
 namespace Smile.ML.Fusion;
 
 /// <summary>
-/// Writes one layer after the other, in order, while the next one is computed. Only one waits to be written: memory stays that of two layers.
+/// Writes one thing after the other, in order, while the next one is computed. Of what takes memory only one waits to be written.
 /// </summary>
 /// <param name="aside">Whether to write on a thread of its own; otherwise at once.</param>
 internal sealed class BackgroundWriting(bool aside) : IDisposable
@@ -21,6 +21,25 @@ internal sealed class BackgroundWriting(bool aside) : IDisposable
         {
             write();
         }
+    }
+
+    /// <summary>Writes something after what was added before, but waits for nothing. Not to be called while another call is in progress.</summary>
+    /// <param name="write">What writes, and takes no memory until then. An exception of it is thrown by a later <see cref="Add"/> or <see cref="Complete"/>.</param>
+    /// <returns>Whether that is possible; otherwise it is left to the caller.</returns>
+    public bool TryAppend(Action write)
+    {
+        if (aside)
+        {
+            _current = _current.ContinueWith(
+                before =>
+                {
+                    before.GetAwaiter().GetResult();
+                    write();
+                },
+                TaskScheduler.Default);
+        }
+
+        return aside;
     }
 
     /// <summary>Waits until everything is written.</summary>

@@ -71,7 +71,7 @@ public sealed class SmileFusion
             {
                 kept[layer.Name] = "kept by pattern";
             }
-            else if (FuseLayer(pool, layer, threads, output, cancellation) is { } write)
+            else if (FuseLayer(pool, layer, threads, output, writing, cancellation) is { } write)
             {
                 writing.Add(write);
                 upscaled.Add(layer.Name);
@@ -102,10 +102,12 @@ public sealed class SmileFusion
     }
 
     /// <summary>Upscales one layer and returns what writes it; null for a layer that stays plain, since no expert changed it.</summary>
-    private Action? FuseLayer(ModelPool pool, LinearLayerInfo layer, WorkerPool threads, FusedTensorWriter output, CancellationToken cancellation)
+    private Action? FuseLayer(
+        ModelPool pool, LinearLayerInfo layer, WorkerPool threads, FusedTensorWriter output, BackgroundWriting writing, CancellationToken cancellation)
     {
         float[]?[] biases = [.. pool.Experts.Select(expert => expert.ReadBiasDelta(pool.Pretrained, layer))];
-        LayerFactors?[] factors = Factorize(pool, layer, threads, cancellation);
+        var shared = new SharedPart(() => WriteShared(pool, layer, output), writing);
+        LayerFactors?[] factors = Factorize(pool, layer, threads, shared, cancellation);
         bool weightsChanged = factors.Any(expert => expert is not null);
         bool biasesChanged = biases.Any(bias => bias is not null && bias.AsSpan().ContainsAnyExcept(0f));
         if (!weightsChanged && (FollowsFusionBench || !biasesChanged))
@@ -117,6 +119,7 @@ public sealed class SmileFusion
         {
             try
             {
+                shared.Ensure();
                 Write(pool, layer, factors, biases, weightsChanged, output);
             }
             finally
@@ -127,16 +130,17 @@ public sealed class SmileFusion
     }
 
     /// <summary>Takes every expert's delta apart; null for an expert that left the weight alone.</summary>
-    private LayerFactors?[] Factorize(ModelPool pool, LinearLayerInfo layer, WorkerPool threads, CancellationToken cancellation)
+    private LayerFactors?[] Factorize(
+        ModelPool pool, LinearLayerInfo layer, WorkerPool threads, SharedPart shared, CancellationToken cancellation)
     {
         var factors = new LayerFactors?[pool.Experts.Count];
-        var work = new FactorizeExperts(this, pool, layer, threads, factors, cancellation);
+        var work = new FactorizeExperts(this, pool, layer, threads, shared, factors, cancellation);
         try
         {
             // Full rounds of one expert a thread; those left over get all threads for each decomposition.
-            int shared = AtOnce(pool, layer, threads.Threads) == threads.Threads ? factors.Length - (factors.Length % threads.Threads) : 0;
-            threads.For(shared, ref work);
-            for (int e = shared; e < factors.Length; e++)
+            int together = AtOnce(pool, layer, threads.Threads) == threads.Threads ? factors.Length - (factors.Length % threads.Threads) : 0;
+            threads.For(together, ref work);
+            for (int e = together; e < factors.Length; e++)
             {
                 work.Execute(e);
             }
@@ -181,7 +185,7 @@ public sealed class SmileFusion
         return (Math.Max(Math.Min(_options.ExpertRank ?? 0, smaller), routerRank), routerRank);
     }
 
-    private LayerFactors? FactorizeExpert(Expert expert, ModelPool pool, LinearLayerInfo layer, WorkerPool threads)
+    private LayerFactors? FactorizeExpert(Expert expert, ModelPool pool, LinearLayerInfo layer, WorkerPool threads, SharedPart shared)
     {
         (int rank, int routerRank) = Ranks(layer);
         using WeightDelta delta = expert.ReadDelta(pool.Pretrained, layer, threads, rank);
@@ -190,6 +194,7 @@ public sealed class SmileFusion
             return null;
         }
 
+        shared.Begin();
         return new LayerFactors(delta.Factorize(rank, FollowsFusionBench, threads), _options.ExpertRank, routerRank);
     }
 
@@ -197,12 +202,6 @@ public sealed class SmileFusion
         ModelPool pool, LinearLayerInfo layer, LayerFactors?[] factors, float[]?[] biases, bool routed, FusedTensorWriter output)
     {
         var names = new RoutedLayerNames(layer.Name);
-        output.Copy(pool.Pretrained, layer.WeightName, names.SharedWeight);
-        if (layer.HasBias)
-        {
-            output.Copy(pool.Pretrained, $"{layer.Name}.bias", names.SharedBias);
-        }
-
         if (routed)
         {
             int routerRank = Math.Min(_options.RouterRank, Math.Min(layer.Outputs, layer.Inputs));
@@ -233,6 +232,17 @@ public sealed class SmileFusion
             {
                 output.Write(names.Bias(e), [layer.Outputs], bias);
             }
+        }
+    }
+
+    /// <summary>Writes what all experts of an upscaled layer share.</summary>
+    private static void WriteShared(ModelPool pool, LinearLayerInfo layer, FusedTensorWriter output)
+    {
+        var names = new RoutedLayerNames(layer.Name);
+        output.Copy(pool.Pretrained, layer.WeightName, names.SharedWeight);
+        if (layer.HasBias)
+        {
+            output.Copy(pool.Pretrained, $"{layer.Name}.bias", names.SharedBias);
         }
     }
 
@@ -371,13 +381,44 @@ public sealed class SmileFusion
     }
 
     private readonly struct FactorizeExperts(
-        SmileFusion fusion, ModelPool pool, LinearLayerInfo layer, WorkerPool threads, LayerFactors?[] factors, CancellationToken cancellation)
+        SmileFusion fusion,
+        ModelPool pool,
+        LinearLayerInfo layer,
+        WorkerPool threads,
+        SharedPart shared,
+        LayerFactors?[] factors,
+        CancellationToken cancellation)
         : IParallelWork
     {
         public void Execute(int index)
         {
             cancellation.ThrowIfCancellationRequested();
-            factors[index] = fusion.FactorizeExpert(pool.Experts[index], pool, layer, threads);
+            factors[index] = fusion.FactorizeExpert(pool.Experts[index], pool, layer, threads, shared);
+        }
+    }
+
+    /// <summary>The writing of a layer's shared weight: begun as soon as it is known that an expert changed it, so that the disk has work early.</summary>
+    private sealed class SharedPart(Action write, BackgroundWriting writing)
+    {
+        private int _begun;
+        private bool _left = true;
+
+        /// <summary>Begins to write beside other work, if that is possible and was not done yet.</summary>
+        public void Begin()
+        {
+            if (Interlocked.Exchange(ref _begun, 1) == 0)
+            {
+                _left = !writing.TryAppend(write);
+            }
+        }
+
+        /// <summary>Writes what is not being written already.</summary>
+        public void Ensure()
+        {
+            if (_left)
+            {
+                write();
+            }
         }
     }
 }
