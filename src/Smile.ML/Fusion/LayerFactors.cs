@@ -12,16 +12,16 @@ internal sealed class LayerFactors(TruncatedSvd svd, int? expertRank, int router
     public int Rank { get; } = Math.Min(expertRank ?? 0, svd.Rank);
 
     /// <summary>U_k [outputs, rank].</summary>
-    public float[] U()
+    public Matrix U()
     {
-        int outputs = svd.LeftTransposed.Columns;
-        var u = new float[outputs * Rank];
+        Matrix u = Matrix.Uninitialized(svd.LeftTransposed.Columns, Rank);
+        Span<float> values = u.Span;
         for (int i = 0; i < Rank; i++)
         {
             ReadOnlySpan<float> column = svd.LeftTransposed.Row(i);
-            for (int row = 0; row < outputs; row++)
+            for (int row = 0; row < column.Length; row++)
             {
-                u[(row * Rank) + i] = column[row];
+                values[(row * Rank) + i] = column[row];
             }
         }
 
@@ -29,16 +29,15 @@ internal sealed class LayerFactors(TruncatedSvd svd, int? expertRank, int router
     }
 
     /// <summary>S_k V_k^T [rank, inputs].</summary>
-    public float[] Svh()
+    public Matrix Svh()
     {
-        int inputs = svd.RightTransposed.Columns;
-        var svh = new float[Rank * inputs];
+        Matrix svh = Matrix.Uninitialized(Rank, svd.RightTransposed.Columns);
         for (int i = 0; i < Rank; i++)
         {
             float s = (float)svd.SingularValues[i];
             ReadOnlySpan<float> v = svd.RightTransposed.Row(i);
-            Span<float> row = svh.AsSpan(i * inputs, inputs);
-            for (int j = 0; j < inputs; j++)
+            Span<float> row = svh.Row(i);
+            for (int j = 0; j < row.Length; j++)
             {
                 row[j] = s * v[j];
             }
@@ -48,12 +47,13 @@ internal sealed class LayerFactors(TruncatedSvd svd, int? expertRank, int router
     }
 
     /// <summary>Copies the first k_gate rows of V^T, unscaled; rows beyond the numerical rank are left as they are.</summary>
-    public void CopyRouterRows(Span<float> rows)
+    /// <param name="rows">The rows of all experts' routers [.., inputs].</param>
+    /// <param name="first">The first of this expert's.</param>
+    public void CopyRouterRows(Matrix rows, int first)
     {
-        int inputs = svd.RightTransposed.Columns;
         for (int i = 0; i < Math.Min(routerRank, svd.Rank); i++)
         {
-            svd.RightTransposed.Row(i).CopyTo(rows[(i * inputs)..]);
+            svd.RightTransposed.Row(i).CopyTo(rows.Row(first + i));
         }
     }
 

@@ -205,7 +205,8 @@ public sealed class SmileFusion
         if (routed)
         {
             int routerRank = Math.Min(_options.RouterRank, Math.Min(layer.Outputs, layer.Inputs));
-            output.Write(names.Gate, [factors.Length * routerRank, layer.Inputs], Gate(layer, factors, routerRank));
+            using Matrix gate = Gate(layer, factors, routerRank);
+            output.Write(names.Gate, [gate.Rows, gate.Columns], gate.Span);
         }
 
         for (int e = 0; e < factors.Length; e++)
@@ -219,8 +220,10 @@ public sealed class SmileFusion
                 }
                 else
                 {
-                    output.Write(names.U(e), [layer.Outputs, expert.Rank], expert.U());
-                    output.Write(names.Svh(e), [expert.Rank, layer.Inputs], expert.Svh());
+                    using Matrix u = expert.U();
+                    using Matrix svh = expert.Svh();
+                    output.Write(names.U(e), [u.Rows, u.Columns], u.Span);
+                    output.Write(names.Svh(e), [svh.Rows, svh.Columns], svh.Span);
                 }
             }
             else if (FollowsFusionBench)
@@ -261,22 +264,22 @@ public sealed class SmileFusion
     }
 
     /// <summary>Stacks the experts' router rows. Rows beyond an expert's rank are zero: they add nothing to its logit.</summary>
-    private float[] Gate(LinearLayerInfo layer, LayerFactors?[] factors, int routerRank)
+    private Matrix Gate(LinearLayerInfo layer, LayerFactors?[] factors, int routerRank)
     {
-        var gate = new float[factors.Length * routerRank * layer.Inputs];
+        var gate = new Matrix(factors.Length * routerRank, layer.Inputs);
         for (int e = 0; e < factors.Length; e++)
         {
-            Span<float> rows = gate.AsSpan(e * routerRank * layer.Inputs, routerRank * layer.Inputs);
+            int first = e * routerRank;
             if (factors[e] is { } expert)
             {
-                expert.CopyRouterRows(rows);
+                expert.CopyRouterRows(gate, first);
             }
             else if (FollowsFusionBench)
             {
                 // LAPACK's right singular vectors of a zero matrix are the unit vectors.
                 for (int i = 0; i < routerRank; i++)
                 {
-                    rows[(i * layer.Inputs) + i] = 1;
+                    gate.Row(first + i)[i] = 1;
                 }
             }
         }

@@ -4,16 +4,22 @@ namespace Smile.ML.Compute.Cpu;
 
 /// <summary>
 /// Hands large blocks of native memory that were freed to the next request of the same size, as long as anyone asks for that: work
-/// that takes and frees the same large blocks over and over otherwise spends a good part of its time having the system clear them. A
-/// request that no kept block fits releases all of them first, so the peak is that of the blocks in use. Safe to use from many threads.
+/// that takes and frees the same large blocks over and over otherwise spends a good part of its time having the system clear them. Blocks
+/// are kept only within the most that was ever in use, so keeping them raises no peak. Safe to use from many threads.
 /// </summary>
-internal static unsafe class RecycledMemory
+internal static unsafe partial class RecycledMemory
 {
     // Smaller ones the allocator keeps by itself.
     private const nuint LeastBytes = 1 << 20;
 
+    private const nuint HugePage = 2 << 20;
+    private const int AdviseHugePages = 14;
+
     private static readonly Lock Lock = new();
-    private static readonly Dictionary<nuint, Stack<nint>> Kept = [];
+    private static readonly SortedDictionary<nuint, Stack<nint>> Kept = [];
+    private static nuint _keptBytes;
+    private static nuint _bytesInUse;
+    private static nuint _mostInUse;
     private static int _scopes;
 
     /// <summary>Keeps freed blocks until the result is disposed.</summary>
@@ -31,20 +37,37 @@ internal static unsafe class RecycledMemory
     /// <exception cref="OutOfMemoryException">There is not that much memory.</exception>
     public static void* Allocate(nuint bytes, nuint alignment)
     {
-        if (bytes >= LeastBytes)
+        if (bytes < LeastBytes)
+        {
+            return NativeMemory.AlignedAlloc(bytes, alignment);
+        }
+
+        lock (Lock)
+        {
+            _bytesInUse += bytes;
+            _mostInUse = nuint.Max(_mostInUse, _bytesInUse);
+            if (Kept.TryGetValue(bytes, out Stack<nint>? blocks) && blocks.TryPop(out nint block))
+            {
+                _keptBytes -= bytes;
+                return (void*)block;
+            }
+
+            Release(_mostInUse - _bytesInUse);
+        }
+
+        try
+        {
+            return New(bytes, alignment);
+        }
+        catch
         {
             lock (Lock)
             {
-                if (Kept.TryGetValue(bytes, out Stack<nint>? blocks) && blocks.TryPop(out nint block))
-                {
-                    return (void*)block;
-                }
-
-                Release();
+                _bytesInUse -= bytes;
             }
-        }
 
-        return NativeMemory.AlignedAlloc(bytes, alignment);
+            throw;
+        }
     }
 
     /// <summary>Frees a block that <see cref="Allocate"/> gave, always with the same alignment.</summary>
@@ -54,6 +77,7 @@ internal static unsafe class RecycledMemory
         {
             lock (Lock)
             {
+                _bytesInUse -= bytes;
                 if (_scopes > 0)
                 {
                     if (!Kept.TryGetValue(bytes, out Stack<nint>? blocks))
@@ -62,6 +86,7 @@ internal static unsafe class RecycledMemory
                     }
 
                     blocks.Push((nint)block);
+                    _keptBytes += bytes;
                     return;
                 }
             }
@@ -70,14 +95,39 @@ internal static unsafe class RecycledMemory
         NativeMemory.AlignedFree(block);
     }
 
-    private static void Release()
+    /// <summary>
+    /// Allocates a block, of large pages if it has room for one and the system has them: for small ones it would take a fault each, and more
+    /// entries than the processor's table of translations has.
+    /// </summary>
+    private static void* New(nuint bytes, nuint alignment)
     {
-        foreach (nint block in Kept.Values.SelectMany(blocks => blocks))
+        if (bytes < HugePage || !OperatingSystem.IsLinux())
         {
-            NativeMemory.AlignedFree((void*)block);
+            return NativeMemory.AlignedAlloc(bytes, alignment);
         }
 
-        Kept.Clear();
+        bytes = checked(bytes + HugePage - 1) & ~(HugePage - 1);
+        void* block = NativeMemory.AlignedAlloc(bytes, HugePage);
+
+        // Advice only: a system that can't follow it says so, and serves small pages.
+        _ = Advise(block, bytes, AdviseHugePages);
+        return block;
+    }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(void* start, nuint bytes, int advice);
+
+    /// <summary>Gives kept blocks back, small ones first, until only so many bytes are left.</summary>
+    private static void Release(nuint bytes)
+    {
+        foreach ((nuint size, Stack<nint> blocks) in Kept)
+        {
+            while (_keptBytes > bytes && blocks.TryPop(out nint block))
+            {
+                NativeMemory.AlignedFree((void*)block);
+                _keptBytes -= size;
+            }
+        }
     }
 
     private sealed class Scope : IDisposable
@@ -93,7 +143,8 @@ internal static unsafe class RecycledMemory
                     _disposed = true;
                     if (--_scopes == 0)
                     {
-                        Release();
+                        Release(0);
+                        _mostInUse = _bytesInUse;
                     }
                 }
             }
