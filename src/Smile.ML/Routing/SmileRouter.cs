@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Smile.ML.Compute;
 
@@ -39,20 +40,23 @@ internal sealed class SmileRouter(int expertCount, int expertsPerToken) : IRowRo
     /// </summary>
     private static float Norm(ReadOnlySpan<float> values)
     {
-        Vector512<double> sums = default;
-        for (; values.Length >= Vector256<float>.Count; values = values[Vector256<float>.Count..])
+        ref float start = ref MemoryMarshal.GetReference(values);
+        Vector256<double> lower = default, upper = default;
+        int i = 0;
+        for (; i <= values.Length - Vector256<float>.Count; i += Vector256<float>.Count)
         {
-            (Vector256<double> lower, Vector256<double> upper) = Vector256.Widen(Vector256.Create(values));
-            Vector512<double> wide = Vector512.Create(lower, upper);
-            sums = Vector512.FusedMultiplyAdd(wide, wide, sums);
+            Vector256<float> eight = Vector256.LoadUnsafe(ref start, (nuint)i);
+            Vector256<double> low = Vector256.WidenLower(eight), high = Vector256.WidenUpper(eight);
+            lower = Vector256.FusedMultiplyAdd(low, low, lower);
+            upper = Vector256.FusedMultiplyAdd(high, high, upper);
         }
 
-        Vector256<double> four = sums.GetLower() + sums.GetUpper();
+        Vector256<double> four = lower + upper;
         Vector128<double> two = four.GetLower() + four.GetUpper();
         double sum = two[0] + two[1];
-        foreach (float value in values)
+        for (; i < values.Length; i++)
         {
-            sum += (double)value * value;
+            sum += (double)values[i] * values[i];
         }
 
         return (float)Math.Sqrt(sum);

@@ -112,7 +112,7 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
     {
         if (TSimd.TileRows == 12)
         {
-            return rows >= 12 && !scattered ? 12 : rows > 4 || narrow ? 8 : 4;
+            return rows >= 12 && !scattered ? 12 : rows > 6 || narrow ? 8 : rows > 4 ? 6 : 4;
         }
 
         return rows > 4 ? 6 : 4;
