@@ -24,7 +24,7 @@ public sealed class LimitTests
 
         const long Limit = 40 << 20;
         using var folder = new TemporaryFolder();
-        string pool = TestPool.WriteMlp(folder, 8, [1536, 1536]);
+        string pool = TestPool.WriteMlp(folder, 8, [2048, 2048]);
         string[] run = ["fuse", "--pool", pool, "--expert-rank", "8", "--router-rank", "4", "--threads", "8"];
         long limited = PeakOf([.. run, "--output", folder["limited"], "--max-memory", $"{Limit}"]);
         long unlimited = PeakOf([.. run, "--output", folder["unlimited"]]);
