@@ -14,7 +14,7 @@ import sys
 import time
 
 try:
-    # An OpenBLAS older than the processor takes its slowest kernels, some 40 times slower, unless it is told.
+    # An OpenBLAS older than the processor takes slow kernels unless it is told better.
     with open("/proc/cpuinfo", encoding="ascii", errors="ignore") as processor:
         if "avx512bw" in processor.read():
             os.environ.setdefault("OPENBLAS_CORETYPE", "SKYLAKEX")
@@ -90,7 +90,11 @@ def main():
     torch.set_grad_enabled(False)
     threads = ("--threads", str(arguments.threads))
     what = arguments.what or ("fuse", "forward")
-    print(f"PyTorch {torch.__version__}, {arguments.threads} threads; milliseconds")
+    square = torch.rand(1024, 1024)
+    rate = 2 * 1024**3 / seconds(lambda: square @ square) / 1e9
+    print(f"PyTorch {torch.__version__}, {arguments.threads} threads, {rate:.0f} GFLOP/s; milliseconds")
+    if rate < 10 * arguments.threads:
+        print("That is a reference BLAS, not an optimised one (on Debian: install libopenblas0-pthread). No fair comparison.")
     print(f"{'':<34} {'PyTorch':>10} {'smile':>10}")
     for outputs, inputs, experts in FUSE_SHAPES if "fuse" in what else ():
         pool = weights(outputs, inputs, experts)

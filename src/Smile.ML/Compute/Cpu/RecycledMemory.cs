@@ -22,12 +22,27 @@ internal static unsafe partial class RecycledMemory
     private static nuint _mostInUse;
     private static int _scopes;
 
+    /// <summary>Gets the bytes of the blocks kept for the next request.</summary>
+    public static long KeptBytes
+    {
+        get
+        {
+            lock (Lock)
+            {
+                return (long)_keptBytes;
+            }
+        }
+    }
+
     /// <summary>Keeps freed blocks until the result is disposed.</summary>
     public static IDisposable Keep()
     {
         lock (Lock)
         {
-            _scopes++;
+            if (_scopes++ == 0)
+            {
+                _mostInUse = _bytesInUse;
+            }
         }
 
         return new Scope();
@@ -144,7 +159,6 @@ internal static unsafe partial class RecycledMemory
                     if (--_scopes == 0)
                     {
                         Release(0);
-                        _mostInUse = _bytesInUse;
                     }
                 }
             }

@@ -29,6 +29,38 @@ public sealed unsafe class RecycledMemoryTests
     }
 
     [TestMethod]
+    public void WhatIsKeptRaisesNoPeak()
+    {
+        const long Bytes = Large * sizeof(float);
+
+        // Blocks that other tests forgot must not come back in between.
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        using (RecycledMemory.Keep())
+        {
+            using (new NativeBuffer(Large))
+            using (new NativeBuffer(Large / 2))
+            {
+            }
+
+            Assert.AreEqual(Bytes * 3 / 2, RecycledMemory.KeptBytes);
+            using (new NativeBuffer(Large * 3 / 4))
+            {
+                Assert.AreEqual(0, RecycledMemory.KeptBytes, "Neither fits beside the new block within the peak: the small one goes first, then the large one.");
+            }
+
+            using (new NativeBuffer(Large / 4 * 3))
+            using (new NativeBuffer(Large / 4))
+            {
+            }
+
+            Assert.AreEqual(Bytes, RecycledMemory.KeptBytes);
+        }
+
+        Assert.AreEqual(0, RecycledMemory.KeptBytes);
+    }
+
+    [TestMethod]
     public void BlocksInUseNeverOverlap()
     {
         using IDisposable kept = RecycledMemory.Keep();
