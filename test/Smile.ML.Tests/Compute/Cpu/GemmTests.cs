@@ -67,6 +67,7 @@ public sealed unsafe class GemmTests
     [DataRow(16, 96)]
     [DataRow(70, 801)]
     [DataRow(200, 1600)]
+    [DataRow(300, 1024)] // Whose rows of A are copied, in calls of many.
     public void BitsDependOnNeitherThreadsNorRowsPerCallNorVectorNorPanelWidth(int columns, int depth)
     {
         const int Rows = 61;
