@@ -7,13 +7,15 @@ namespace Smile.ML.Compute.Cpu;
 /// that takes and frees the same large blocks over and over otherwise spends a good part of its time having the system clear them. Blocks
 /// are kept only within the most that was ever in use, so keeping them raises no peak. Safe to use from many threads.
 /// </summary>
-internal static unsafe partial class RecycledMemory
+internal static unsafe class RecycledMemory
 {
     // Smaller ones the allocator keeps by itself.
     private const nuint LeastBytes = 1 << 20;
 
     private const nuint HugePage = 2 << 20;
     private const int AdviseHugePages = 14;
+
+    private static readonly delegate* unmanaged<void*, nuint, int, int> Advise = FindAdvise();
 
     private static readonly Lock Lock = new();
     private static readonly SortedDictionary<nuint, Stack<nint>> Kept = [];
@@ -116,21 +118,24 @@ internal static unsafe partial class RecycledMemory
     /// </summary>
     private static void* New(nuint bytes, nuint alignment)
     {
-        if (bytes < HugePage || !OperatingSystem.IsLinux())
+        if (bytes < HugePage || Advise == null)
         {
             return NativeMemory.AlignedAlloc(bytes, alignment);
         }
 
-        bytes = checked(bytes + HugePage - 1) & ~(HugePage - 1);
-        void* block = NativeMemory.AlignedAlloc(bytes, HugePage);
-
-        // Advice only: a system that can't follow it says so, and serves small pages.
-        _ = Advise(block, bytes, AdviseHugePages);
+        // A last page that would stay mostly empty is left small. A system that can't follow the advice says so, and serves small pages.
+        nuint advised = checked(bytes + (HugePage / 2) - 1) & ~(HugePage - 1);
+        void* block = NativeMemory.AlignedAlloc(nuint.Max(bytes, advised), HugePage);
+        _ = Advise(block, advised, AdviseHugePages);
         return block;
     }
 
-    [LibraryImport("libc", EntryPoint = "madvise")]
-    private static partial int Advise(void* start, nuint bytes, int advice);
+    private static delegate* unmanaged<void*, nuint, int, int> FindAdvise()
+        => OperatingSystem.IsLinux()
+            && NativeLibrary.TryLoad("libc", typeof(RecycledMemory).Assembly, null, out nint library)
+            && NativeLibrary.TryGetExport(library, "madvise", out nint export)
+                ? (delegate* unmanaged<void*, nuint, int, int>)export
+                : null;
 
     /// <summary>Gives kept blocks back, small ones first, until only so many bytes are left.</summary>
     private static void Release(nuint bytes)
