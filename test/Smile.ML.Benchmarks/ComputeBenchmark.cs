@@ -21,6 +21,7 @@ internal static unsafe class ComputeBenchmark
             using var single = new CpuBackend(1);
             using var backend = new CpuBackend(parsed.GetValue(threads));
             Console.WriteLine($"{Gemm.PreferredVectorBits}-bit vectors, {parsed.GetValue(threads)} threads where not said otherwise");
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"multiply-adds on registers alone: {PeakRate.Measure() * 1e-9:F0} GFLOP/s a core"));
             Dense(single, backend, parsed.GetValue(threads), time);
             Routed(backend, time);
             ManyExperts(backend, time);
