@@ -153,13 +153,27 @@ internal static unsafe class ExpertKernel
         private void ScaleGate(CpuExpertWeights.Expert expert, Block block, CpuTensor factors)
         {
             ReadOnlySpan<float> scales = expert.RouterScales;
-            for (int i = 0; i < block.Length && !scales.IsEmpty; i++)
+            if (scales.IsEmpty)
             {
-                ReadOnlySpan<float> outputs = gate!.Row(groups.Tokens[block.Start + i]).Slice(block.Expert * experts.RouterRank, scales.Length);
-                Span<float> row = factors.Row(i);
-                for (int j = 0; j < outputs.Length; j++)
+                return;
+            }
+
+            fixed (float* scale = scales)
+            {
+                for (int i = 0; i < block.Length; i++)
                 {
-                    row[j] = outputs[j] * scales[j];
+                    float* outputs = gate!.RowPointer(groups.Tokens[block.Start + i]) + (block.Expert * experts.RouterRank);
+                    float* row = factors.RowPointer(i);
+                    int j = 0;
+                    for (; j <= scales.Length - Vector256<float>.Count; j += Vector256<float>.Count)
+                    {
+                        (Vector256.Load(outputs + j) * Vector256.Load(scale + j)).Store(row + j);
+                    }
+
+                    for (; j < scales.Length; j++)
+                    {
+                        row[j] = outputs[j] * scale[j];
+                    }
                 }
             }
         }
