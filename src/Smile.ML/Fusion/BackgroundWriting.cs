@@ -8,6 +8,9 @@ internal sealed class BackgroundWriting(bool aside) : IDisposable
 {
     private Task _current = Task.CompletedTask;
 
+    /// <summary>Gets a value indicating whether writing goes on beside other work.</summary>
+    public bool IsAside => aside;
+
     /// <summary>Writes something once what was added before is written.</summary>
     /// <param name="write">What writes. An exception of it is thrown by the next call.</param>
     public void Add(Action write)
@@ -25,21 +28,21 @@ internal sealed class BackgroundWriting(bool aside) : IDisposable
 
     /// <summary>Writes something after what was added before, but waits for nothing. Not to be called while another call is in progress.</summary>
     /// <param name="write">What writes, and takes no memory until then. An exception of it is thrown by a later <see cref="Add"/> or <see cref="Complete"/>.</param>
-    /// <returns>Whether that is possible; otherwise it is left to the caller.</returns>
-    public bool TryAppend(Action write)
+    /// <exception cref="InvalidOperationException">This does not write aside.</exception>
+    public void Append(Action write)
     {
-        if (aside)
+        if (!aside)
         {
-            _current = _current.ContinueWith(
-                before =>
-                {
-                    before.GetAwaiter().GetResult();
-                    write();
-                },
-                TaskScheduler.Default);
+            throw new InvalidOperationException("What is written at once is not written beside other work.");
         }
 
-        return aside;
+        _current = _current.ContinueWith(
+            before =>
+            {
+                before.GetAwaiter().GetResult();
+                write();
+            },
+            TaskScheduler.Default);
     }
 
     /// <summary>Waits until everything is written.</summary>

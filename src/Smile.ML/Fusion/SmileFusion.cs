@@ -106,7 +106,7 @@ public sealed class SmileFusion
         ModelPool pool, LinearLayerInfo layer, WorkerPool threads, FusedTensorWriter output, BackgroundWriting writing, CancellationToken cancellation)
     {
         float[]?[] biases = [.. pool.Experts.Select(expert => expert.ReadBiasDelta(pool.Pretrained, layer))];
-        var shared = new SharedPart(() => WriteShared(pool, layer, output), writing);
+        var shared = new SharedPart(() => WriteSharedWeight(pool, layer, output), writing);
         LayerFactors?[] factors = Factorize(pool, layer, threads, shared, cancellation);
         bool weightsChanged = factors.Any(expert => expert is not null);
         bool biasesChanged = biases.Any(bias => bias is not null && bias.AsSpan().ContainsAnyExcept(0f));
@@ -239,7 +239,7 @@ public sealed class SmileFusion
     }
 
     /// <summary>Writes what all experts of an upscaled layer share.</summary>
-    private static void WriteShared(ModelPool pool, LinearLayerInfo layer, FusedTensorWriter output)
+    private static void WriteSharedWeight(ModelPool pool, LinearLayerInfo layer, FusedTensorWriter output)
     {
         var names = new RoutedLayerNames(layer.Name);
         output.Copy(pool.Pretrained, layer.WeightName, names.SharedWeight);
@@ -404,21 +404,20 @@ public sealed class SmileFusion
     private sealed class SharedPart(Action write, BackgroundWriting writing)
     {
         private int _begun;
-        private bool _left = true;
 
         /// <summary>Begins to write beside other work, if that is possible and was not done yet.</summary>
         public void Begin()
         {
-            if (Interlocked.Exchange(ref _begun, 1) == 0)
+            if (writing.IsAside && Interlocked.Exchange(ref _begun, 1) == 0)
             {
-                _left = !writing.TryAppend(write);
+                writing.Append(write);
             }
         }
 
         /// <summary>Writes what is not being written already.</summary>
         public void Ensure()
         {
-            if (_left)
+            if (_begun == 0)
             {
                 write();
             }

@@ -195,6 +195,11 @@ internal sealed unsafe class PanelMatrix : IDisposable
     /// <param name="exponent">The exponent.</param>
     public void ScaleByPowerOfTwo(int exponent)
     {
+        if (exponent == 0)
+        {
+            return;
+        }
+
         float* elements = Panel(0);
         for (nint i = 0; i < PanelCount * PanelStride; i++)
         {

@@ -146,10 +146,10 @@ internal sealed class TruncatedSvd : IDisposable
         // float32 products under- or overflow far from 1.
         int exponent = Math.ILogB(energy / ((double)a.Rows * a.Columns)) / 2;
         exponent = Math.Abs(exponent) > 30 ? exponent : 0;
-        ScaleByPowerOfTwo(a, -exponent);
+        a.ScaleByPowerOfTwo(-exponent);
         (double[] values, Matrix left, Matrix right) =
             BlockKrylovSvd.Compute(a, Math.ScaleB(energy, -2 * exponent), wanted, RelativeTolerance(a.Rows, a.Columns), pool);
-        ScaleByPowerOfTwo(a, exponent);
+        a.ScaleByPowerOfTwo(exponent);
         return Finish([.. values.Select(value => Math.ScaleB(value, exponent))], left, right, keepNullSpace ? wanted : 0);
     }
 
@@ -290,14 +290,6 @@ internal sealed class TruncatedSvd : IDisposable
     {
         using Matrix transpose = matrix.Transpose();
         return Rows(transpose);
-    }
-
-    private static void ScaleByPowerOfTwo(PanelMatrix matrix, int exponent)
-    {
-        if (exponent != 0)
-        {
-            matrix.ScaleByPowerOfTwo(exponent);
-        }
     }
 
     /// <summary>Finds the largest magnitude, refusing what is not a number.</summary>

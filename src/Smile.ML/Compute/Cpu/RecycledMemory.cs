@@ -164,6 +164,7 @@ internal static unsafe class RecycledMemory
                     if (--_scopes == 0)
                     {
                         Release(0);
+                        Kept.Clear();
                     }
                 }
             }
