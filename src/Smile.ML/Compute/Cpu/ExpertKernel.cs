@@ -11,10 +11,13 @@ namespace Smile.ML.Compute.Cpu;
 internal static unsafe class ExpertKernel
 {
     /// <summary>Tokens of one task at most: enough rows to reuse a panel from the cache, few enough to share out.</summary>
-    private const int BlockRows = 96;
+    private const int BlockRows = 120;
 
     // A multiple of every tile's height.
     private const int TileRows = 24;
+
+    // Tokens of a stripe per expert, on average, at least: fewer don't pay for fetching the expert's factors.
+    private const int StripeRows = 48;
 
     private const int CountersOnStack = 256;
 
@@ -23,14 +26,24 @@ internal static unsafe class ExpertKernel
         WorkerPool pool, TensorCache cache, CpuTensor input, CpuTensor? gate, CpuRoutingDecision decision, CpuExpertWeights experts, CpuTensor result)
     {
         int tokens = decision.Tokens;
+
+        // A stripe of neighbouring tokens for each thread, where there are enough: what a thread adds to is what it has just computed.
+        int stripes = Math.Clamp(tokens / (experts.Count * StripeRows), 1, pool.Threads);
         using CpuTensor order = cache.Rent(2, tokens);
-        Block[] blocks = ArrayPool<Block>.Shared.Rent((tokens / BlockRows) + experts.Count + 1);
+        Block[] blocks = ArrayPool<Block>.Shared.Rent((tokens / BlockRows) + (stripes * experts.Count));
         try
         {
             var groups = new Groups((int*)order.RowPointer(0), order.RowPointer(1), blocks);
             for (int choice = 0; choice < decision.ExpertsPerToken; choice++)
             {
-                int count = Group(decision, choice, groups);
+                int count = 0;
+                for (int stripe = 0; stripe < stripes; stripe++)
+                {
+                    int first = (int)((long)tokens * stripe / stripes);
+                    int end = (int)((long)tokens * (stripe + 1) / stripes);
+                    Group(decision, choice, first, end, groups, ref count);
+                }
+
                 var work = new Work(pool, cache, input, gate, experts, result, groups);
                 pool.For(count, ref work);
             }
@@ -41,23 +54,19 @@ internal static unsafe class ExpertKernel
         }
     }
 
-    /// <summary>
-    /// Sorts the tokens by their expert and cuts each expert's run into blocks of about equal length; returns the number of blocks, longest
-    /// first: so the threads end at about the same time.
-    /// </summary>
+    /// <summary>Sorts the tokens of a stripe by their expert and cuts each expert's run into blocks of about equal length.</summary>
     [SkipLocalsInit]
-    private static int Group(CpuRoutingDecision decision, int choice, Groups groups)
+    private static void Group(CpuRoutingDecision decision, int choice, int first, int end, Groups groups, ref int count)
     {
         Span<int> next = decision.ExpertCount <= CountersOnStack ? stackalloc int[CountersOnStack] : new int[decision.ExpertCount];
         next = next[..decision.ExpertCount];
         next.Clear();
-        for (int token = 0; token < decision.Tokens; token++)
+        for (int token = first; token < end; token++)
         {
             next[decision.Selected(token)[choice]]++;
         }
 
-        int start = 0;
-        int count = 0;
+        int start = first;
         for (int expert = 0; expert < next.Length; expert++)
         {
             int left = next[expert];
@@ -72,16 +81,12 @@ internal static unsafe class ExpertKernel
             }
         }
 
-        groups.Blocks.AsSpan(0, count).Sort(static (x, y) => y.Length.CompareTo(x.Length));
-
-        for (int token = 0; token < decision.Tokens; token++)
+        for (int token = first; token < end; token++)
         {
             int place = next[decision.Selected(token)[choice]]++;
             groups.Tokens[place] = token;
             groups.Weights[place] = decision.Weights(token)[choice];
         }
-
-        return count;
     }
 
     private readonly record struct Block(int Expert, int Start, int Length);

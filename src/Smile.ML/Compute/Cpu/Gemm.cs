@@ -31,7 +31,9 @@ internal static unsafe class Gemm
     // Below this many weights x (rows + 8), i.e. some ten microseconds, a fork-join costs more than it brings.
     private const long ParallelThreshold = 1_000_000;
 
+    // Threads begin with as many pieces each and end together only if the pieces are small: of some hundred microseconds, in weights x rows.
     private const int PiecesPerThread = 8;
+    private const long PieceWork = 10_000_000;
 
     /// <summary>Gets the vector width in bits that suits this machine: 512, 256 or 128.</summary>
     public static int PreferredVectorBits { get; } =
@@ -168,8 +170,14 @@ internal static unsafe class Gemm
             _rowsPerBlock = DivideUp(tiles, blocks) * tileRows;
 
             WorthSharing = threads > 1 && weights * (rows + 8L) >= ParallelThreshold;
-            _step = rows == 1 ? GemmKernels<TSimd, TVector, WeightFormats.Float32>.PanelsPerRow(PackedMatrix.WidePanel) : 1;
-            _runs = Math.Min(DivideUp(_panels, _step), WorthSharing ? DivideUp(threads * PiecesPerThread, blocks) : 1);
+
+            // A single row goes along a group of panels at a time, or half a group.
+            int group = rows == 1 ? GemmKernels<TSimd, TVector, WeightFormats.Float32>.PanelsPerRow(PackedMatrix.WidePanel) : 1;
+            _step = DivideUp(group, 2);
+            int runs = rows == 1
+                ? threads * Math.Clamp(_panels / (group * threads), 1, PiecesPerThread)
+                : Math.Max(DivideUp(threads * PiecesPerThread, blocks), (int)Math.Min(_panels / PanelsPerCopy, weights * _rowsPerBlock / PieceWork));
+            _runs = WorthSharing ? Math.Min(DivideUp(_panels, _step), runs) : 1;
             Count = checked(blocks * _runs);
             _copies = stride % RivalStride == 0 && _rowsPerBlock > tileRows && _panels / _runs >= PanelsPerCopy;
         }
@@ -265,14 +273,12 @@ internal static unsafe class Gemm
             int group = block.Rows == 1 ? GemmKernels<TSimd, TVector, TFormat>.PanelsPerRow(width) : 1;
             while (panel < endPanel)
             {
-                int column = panel * width;
-                bool fullGroup = group > 1 && endPanel - panel >= group && weights.Columns - column >= group * width;
-                int panels = fullGroup ? group : 1;
+                int panels = PanelsAtOnce(weights, panel, endPanel, group);
                 int from = 0;
                 do
                 {
                     GemmTile tile = Tile<TFormat>(output, block, from, panel, panels);
-                    if (fullGroup)
+                    if (panels > 1)
                     {
                         GemmKernels<TSimd, TVector, TFormat>.MultiplyRow(tile);
                     }
@@ -286,6 +292,13 @@ internal static unsafe class Gemm
                 while (from < block.Length);
                 panel += panels;
             }
+        }
+
+        /// <summary>Gets the panels that the next kernel takes: a whole or half group, if so many full ones are left, or one.</summary>
+        private static int PanelsAtOnce(PackedMatrix weights, int panel, int endPanel, int group)
+        {
+            int full = Math.Min(endPanel, weights.Columns / weights.PanelWidth) - panel;
+            return full >= group ? group : group > 2 && full >= group / 2 ? group / 2 : 1;
         }
 
         /// <summary>Gets the operands for a few panels and some inputs of a block, from one of them on.</summary>

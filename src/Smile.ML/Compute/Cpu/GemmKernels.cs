@@ -4,44 +4,54 @@ using System.Runtime.Intrinsics.X86;
 namespace Smile.ML.Compute.Cpu;
 
 /// <summary>
-/// The inner loops of <see cref="Gemm"/>: tiles of a few rows by one or two vectors of columns, summed in registers over a block of
-/// inputs. Written out by hand because the registers of an array or a loop variable would live in memory.
+/// The inner loops of <see cref="Gemm"/>: tiles of a few rows by one or two vectors of columns, summed in registers over a block of inputs.
 /// </summary>
 /// <typeparam name="TSimd">The vector operations.</typeparam>
 /// <typeparam name="TVector">The vector.</typeparam>
 /// <typeparam name="TFormat">How the elements of B lie in memory.</typeparam>
-internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
+internal static unsafe partial class GemmKernels<TSimd, TVector, TFormat>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
     where TFormat : struct, IWeightFormat
 {
     private const int MaxSums = 12 * 32;
-    private const int RowVectors = 8;
+    private const int MaxRowVectors = 8;
 
-    // Some sixty rows of a panel: several hundred cycles.
-    private const int FetchAhead = 8192;
-
-    /// <summary>Gets the panels of a width that <see cref="MultiplyRow"/> takes at a time.</summary>
-    public static int PanelsPerRow(int panelWidth) => RowVectors * TSimd.Lanes / panelWidth;
+    /// <summary>Gets the most panels of a width that <see cref="MultiplyRow"/> takes at a time; it takes half of them, too.</summary>
+    public static int PanelsPerRow(int panelWidth) => MaxRowVectors * TSimd.Lanes / panelWidth;
 
     /// <summary>
-    /// Multiplies one row by <see cref="PanelsPerRow"/> neighbouring full panels, for one block of inputs: as many sums at a time as the latency of
-    /// an addition takes.
+    /// Multiplies one row by <see cref="PanelsPerRow"/> or half as many neighbouring full panels, for one block of inputs: as many sums at a
+    /// time as the latency of an addition takes.
     /// </summary>
     /// <param name="tile">The operands.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    [SkipLocalsInit]
     public static void MultiplyRow(in GemmTile tile)
     {
+        if (tile.Columns == MaxRowVectors * TSimd.Lanes)
+        {
+            MultiplyRow<EightVectors>(tile);
+        }
+        else
+        {
+            MultiplyRow<FourVectors>(tile);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [SkipLocalsInit]
+    private static void MultiplyRow<TWidth>(in GemmTile tile)
+        where TWidth : struct
+    {
+        bool eight = typeof(TWidth) == typeof(EightVectors);
         float* a = tile.SourceRow(0);
         byte* b0 = RowVector(tile, 0);
         byte* b1 = RowVector(tile, 1);
         byte* b2 = RowVector(tile, 2);
         byte* b3 = RowVector(tile, 3);
-        byte* b4 = RowVector(tile, 4);
-        byte* b5 = RowVector(tile, 5);
-        byte* b6 = RowVector(tile, 6);
-        byte* b7 = RowVector(tile, 7);
+        byte* b4 = RowVector(tile, eight ? 4 : 0);
+        byte* b5 = RowVector(tile, eight ? 5 : 0);
+        byte* b6 = RowVector(tile, eight ? 6 : 0);
+        byte* b7 = RowVector(tile, eight ? 7 : 0);
         nint bStride = tile.BStride * TFormat.Bytes;
 
         // Declared only now: sums that live across a call would live in memory throughout.
@@ -57,33 +67,74 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
             b2 += bStride;
             v3 = TSimd.MultiplyAdd(x, LoadB(b3), v3);
             b3 += bStride;
-            v4 = TSimd.MultiplyAdd(x, LoadB(b4), v4);
-            b4 += bStride;
-            v5 = TSimd.MultiplyAdd(x, LoadB(b5), v5);
-            b5 += bStride;
-            v6 = TSimd.MultiplyAdd(x, LoadB(b6), v6);
-            b6 += bStride;
-            v7 = TSimd.MultiplyAdd(x, LoadB(b7), v7);
-            b7 += bStride;
+            if (eight)
+            {
+                v4 = TSimd.MultiplyAdd(x, LoadB(b4), v4);
+                b4 += bStride;
+                v5 = TSimd.MultiplyAdd(x, LoadB(b5), v5);
+                b5 += bStride;
+                v6 = TSimd.MultiplyAdd(x, LoadB(b6), v6);
+                b6 += bStride;
+                v7 = TSimd.MultiplyAdd(x, LoadB(b7), v7);
+                b7 += bStride;
+            }
         }
 
-        float* sums = stackalloc float[RowVectors * TSimd.Lanes];
+        float* sums = stackalloc float[MaxRowVectors * TSimd.Lanes];
         TSimd.Store(v0, sums);
         TSimd.Store(v1, sums + 1 * TSimd.Lanes);
         TSimd.Store(v2, sums + 2 * TSimd.Lanes);
         TSimd.Store(v3, sums + 3 * TSimd.Lanes);
-        TSimd.Store(v4, sums + 4 * TSimd.Lanes);
-        TSimd.Store(v5, sums + 5 * TSimd.Lanes);
-        TSimd.Store(v6, sums + 6 * TSimd.Lanes);
-        TSimd.Store(v7, sums + 7 * TSimd.Lanes);
-        Finish(tile, 0, 1, 0, RowVectors * TSimd.Lanes, sums, RowVectors * TSimd.Lanes);
+        if (eight)
+        {
+            TSimd.Store(v4, sums + 4 * TSimd.Lanes);
+            TSimd.Store(v5, sums + 5 * TSimd.Lanes);
+            TSimd.Store(v6, sums + 6 * TSimd.Lanes);
+            TSimd.Store(v7, sums + 7 * TSimd.Lanes);
+        }
+
+        Finish(tile, 0, 1, 0, tile.Columns, sums, tile.Columns);
     }
 
     /// <summary>Multiplies any number of rows by the columns of one panel, for one block of inputs.</summary>
     /// <param name="panel">The operands.</param>
+    public static void MultiplyPanel(in GemmTile panel)
+    {
+        if (panel.Bias == null)
+        {
+            MultiplyPanel<WithoutBias>(panel);
+        }
+        else
+        {
+            MultiplyPanel<WithBias>(panel);
+        }
+    }
+
+    private static void MultiplyPanel<TBias>(in GemmTile panel)
+        where TBias : struct, IBias
+    {
+        if (panel.RowScales != null ^ panel.TargetRows != null)
+        {
+            MultiplyPanelTo<Keep>(panel);
+        }
+        else if (panel.RowScales != null)
+        {
+            MultiplyPanelTo<AddScaled<TBias>>(panel);
+        }
+        else if (panel.Accumulate)
+        {
+            MultiplyPanelTo<Add<TBias>>(panel);
+        }
+        else
+        {
+            MultiplyPanelTo<Store<TBias>>(panel);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     [SkipLocalsInit]
-    public static void MultiplyPanel(in GemmTile panel)
+    private static void MultiplyPanelTo<TEnd>(in GemmTile panel)
+        where TEnd : struct, ITileEnd
     {
         // A 16-column panel is one vector of AVX-512 and two of AVX2; wider ones are taken two vectors at a time.
         bool narrow = panel.BStride < 2 * TSimd.Lanes;
@@ -92,15 +143,22 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
         float* sums = (float*)(((nuint)room + NativeBuffer.Alignment - 1) & ~(nuint)(NativeBuffer.Alignment - 1));
         for (int column = 0; column < panel.Columns; column += width)
         {
-            byte* b = panel.B + column * TFormat.Bytes;
             int columns = Math.Min(width, panel.Columns - column);
             for (int row = 0; row < panel.Rows;)
             {
                 int left = panel.Rows - row;
                 int height = TileHeight(left, narrow, panel.SourceRows != null);
                 int rows = Math.Min(left, height);
-                Sum(panel, row, height, narrow, b, sums);
-                Finish(panel, row, rows, column, columns, sums, width);
+                if (rows == height && columns == width && typeof(TEnd) != typeof(Keep))
+                {
+                    MultiplyTile<TEnd>(panel, row, height, narrow, column, sums);
+                }
+                else
+                {
+                    MultiplyTile<Keep>(panel, row, height, narrow, column, sums);
+                    Finish(panel, row, rows, column, columns, sums, width);
+                }
+
                 row += rows;
             }
         }
@@ -118,34 +176,35 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
         return rows > 4 ? 6 : 4;
     }
 
-    /// <summary>Sums a tile's products.</summary>
+    /// <summary>Multiplies a tile.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Sum(in GemmTile panel, int row, int height, bool narrow, byte* b, float* sums)
+    private static void MultiplyTile<TEnd>(in GemmTile panel, int row, int height, bool narrow, int column, float* sums)
+        where TEnd : struct, ITileEnd
     {
         switch (height)
         {
             case 12 when narrow:
-                Sums12x1(panel, row, b, sums);
+                Multiply12x1<TEnd>(panel, row, column, sums);
                 break;
             case 12:
-                Sums12x2(panel, row, b, sums);
+                Multiply12x2<TEnd>(panel, row, column, sums);
                 break;
             case var _ when narrow:
-                Sums8x1(panel, row, b, sums);
+                Multiply8x1<TEnd>(panel, row, column, sums);
                 break;
             case 8:
-                Sums8x2(panel, row, b, sums);
+                Multiply8x2<TEnd>(panel, row, column, sums);
                 break;
             case 6:
-                Sums6x2(panel, row, b, sums);
+                Multiply6x2<TEnd>(panel, row, column, sums);
                 break;
             default:
-                Sums4x2(panel, row, b, sums);
+                Multiply4x2<TEnd>(panel, row, column, sums);
                 break;
         }
     }
 
-    /// <summary>Brings sums to their place in C. In the kernels themselves this would take registers from their loops.</summary>
+    /// <summary>Brings the sums of part of a tile to their place in C. In the kernels themselves the branches would take registers from the loops.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Finish(in GemmTile panel, int row, int rows, int column, int columns, float* sums, int stride)
     {
@@ -159,7 +218,7 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
             if (rowScales != null)
             {
                 scale = rowScales[row];
-                FetchTarget(c + columns, columns);
+                FetchTarget(c + columns);
             }
 
             TVector scales = TSimd.Broadcast(scale);
@@ -207,376 +266,16 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
     }
 
     /// <summary>
-    /// Asks for what the columns after these will be added to: rows scattered over a matrix that the caches near the core don't hold. They
+    /// Asks for what the next panel's columns will be added to: rows scattered over a matrix that the caches near the core don't hold. They
     /// arrive while other rows are computed.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void FetchTarget(float* c, int columns)
+    private static void FetchTarget(float* c)
     {
         if (Sse.IsSupported)
         {
             Sse.Prefetch0(c);
-            Sse.Prefetch0(c + columns - 1);
         }
-    }
-
-    /// <summary>Twelve rows by two vectors.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sums12x2(in GemmTile panel, int row, byte* b, float* sums)
-    {
-        TVector r0v0 = default, r0v1 = default;
-        TVector r1v0 = default, r1v1 = default;
-        TVector r2v0 = default, r2v1 = default;
-        TVector r3v0 = default, r3v1 = default;
-        TVector r4v0 = default, r4v1 = default;
-        TVector r5v0 = default, r5v1 = default;
-        TVector r6v0 = default, r6v1 = default;
-        TVector r7v0 = default, r7v1 = default;
-        TVector r8v0 = default, r8v1 = default;
-        TVector r9v0 = default, r9v1 = default;
-        TVector r10v0 = default, r10v1 = default;
-        TVector r11v0 = default, r11v1 = default;
-        nint stride = panel.AStride;
-        nint stride2 = 2 * stride;
-        float* a0 = panel.SourceRow(row), a3 = a0 + 3 * stride, a6 = a3 + 3 * stride, a9 = a6 + 3 * stride;
-        nint bStride = panel.BStride * TFormat.Bytes;
-        for (byte* end = b + panel.Depth * bStride; b < end; b += bStride)
-        {
-            FetchB(b);
-            TVector b0 = LoadB(b);
-            TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
-            TVector x = TSimd.Broadcast(a0[0]);
-            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
-            r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
-            x = TSimd.Broadcast(a0[stride]);
-            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
-            r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
-            x = TSimd.Broadcast(a0[stride2]);
-            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
-            r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
-            x = TSimd.Broadcast(a3[0]);
-            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
-            r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
-            x = TSimd.Broadcast(a3[stride]);
-            r4v0 = TSimd.MultiplyAdd(x, b0, r4v0);
-            r4v1 = TSimd.MultiplyAdd(x, b1, r4v1);
-            x = TSimd.Broadcast(a3[stride2]);
-            r5v0 = TSimd.MultiplyAdd(x, b0, r5v0);
-            r5v1 = TSimd.MultiplyAdd(x, b1, r5v1);
-            x = TSimd.Broadcast(a6[0]);
-            r6v0 = TSimd.MultiplyAdd(x, b0, r6v0);
-            r6v1 = TSimd.MultiplyAdd(x, b1, r6v1);
-            x = TSimd.Broadcast(a6[stride]);
-            r7v0 = TSimd.MultiplyAdd(x, b0, r7v0);
-            r7v1 = TSimd.MultiplyAdd(x, b1, r7v1);
-            x = TSimd.Broadcast(a6[stride2]);
-            r8v0 = TSimd.MultiplyAdd(x, b0, r8v0);
-            r8v1 = TSimd.MultiplyAdd(x, b1, r8v1);
-            x = TSimd.Broadcast(a9[0]);
-            r9v0 = TSimd.MultiplyAdd(x, b0, r9v0);
-            r9v1 = TSimd.MultiplyAdd(x, b1, r9v1);
-            x = TSimd.Broadcast(a9[stride]);
-            r10v0 = TSimd.MultiplyAdd(x, b0, r10v0);
-            r10v1 = TSimd.MultiplyAdd(x, b1, r10v1);
-            x = TSimd.Broadcast(a9[stride2]);
-            r11v0 = TSimd.MultiplyAdd(x, b0, r11v0);
-            r11v1 = TSimd.MultiplyAdd(x, b1, r11v1);
-            a0++;
-            a3++;
-            a6++;
-            a9++;
-        }
-
-        TSimd.Store(r0v0, sums);
-        TSimd.Store(r0v1, sums + 1 * TSimd.Lanes);
-        TSimd.Store(r1v0, sums + 2 * TSimd.Lanes);
-        TSimd.Store(r1v1, sums + 3 * TSimd.Lanes);
-        TSimd.Store(r2v0, sums + 4 * TSimd.Lanes);
-        TSimd.Store(r2v1, sums + 5 * TSimd.Lanes);
-        TSimd.Store(r3v0, sums + 6 * TSimd.Lanes);
-        TSimd.Store(r3v1, sums + 7 * TSimd.Lanes);
-        TSimd.Store(r4v0, sums + 8 * TSimd.Lanes);
-        TSimd.Store(r4v1, sums + 9 * TSimd.Lanes);
-        TSimd.Store(r5v0, sums + 10 * TSimd.Lanes);
-        TSimd.Store(r5v1, sums + 11 * TSimd.Lanes);
-        TSimd.Store(r6v0, sums + 12 * TSimd.Lanes);
-        TSimd.Store(r6v1, sums + 13 * TSimd.Lanes);
-        TSimd.Store(r7v0, sums + 14 * TSimd.Lanes);
-        TSimd.Store(r7v1, sums + 15 * TSimd.Lanes);
-        TSimd.Store(r8v0, sums + 16 * TSimd.Lanes);
-        TSimd.Store(r8v1, sums + 17 * TSimd.Lanes);
-        TSimd.Store(r9v0, sums + 18 * TSimd.Lanes);
-        TSimd.Store(r9v1, sums + 19 * TSimd.Lanes);
-        TSimd.Store(r10v0, sums + 20 * TSimd.Lanes);
-        TSimd.Store(r10v1, sums + 21 * TSimd.Lanes);
-        TSimd.Store(r11v0, sums + 22 * TSimd.Lanes);
-        TSimd.Store(r11v1, sums + 23 * TSimd.Lanes);
-    }
-
-    /// <summary>Eight rows by two vectors. Missing rows repeat the last one.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sums8x2(in GemmTile panel, int row, byte* b, float* sums)
-    {
-        TVector r0v0 = default, r0v1 = default;
-        TVector r1v0 = default, r1v1 = default;
-        TVector r2v0 = default, r2v1 = default;
-        TVector r3v0 = default, r3v1 = default;
-        TVector r4v0 = default, r4v1 = default;
-        TVector r5v0 = default, r5v1 = default;
-        TVector r6v0 = default, r6v1 = default;
-        TVector r7v0 = default, r7v1 = default;
-        int last = Math.Min(8, panel.Rows - row) - 1;
-        float* a0 = panel.SourceRow(row);
-        float* a1 = panel.SourceRow(row + Math.Min(1, last)), a2 = panel.SourceRow(row + Math.Min(2, last));
-        float* a3 = panel.SourceRow(row + Math.Min(3, last)), a4 = panel.SourceRow(row + Math.Min(4, last));
-        float* a5 = panel.SourceRow(row + Math.Min(5, last)), a6 = panel.SourceRow(row + Math.Min(6, last));
-        float* a7 = panel.SourceRow(row + Math.Min(7, last));
-        nint bStride = panel.BStride * TFormat.Bytes;
-        nint depth = panel.Depth;
-        for (nint k = 0; k < depth; k++, b += bStride)
-        {
-            FetchB(b);
-            TVector b0 = LoadB(b);
-            TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
-            TVector x = TSimd.Broadcast(a0[k]);
-            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
-            r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
-            x = TSimd.Broadcast(a1[k]);
-            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
-            r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
-            x = TSimd.Broadcast(a2[k]);
-            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
-            r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
-            x = TSimd.Broadcast(a3[k]);
-            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
-            r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
-            x = TSimd.Broadcast(a4[k]);
-            r4v0 = TSimd.MultiplyAdd(x, b0, r4v0);
-            r4v1 = TSimd.MultiplyAdd(x, b1, r4v1);
-            x = TSimd.Broadcast(a5[k]);
-            r5v0 = TSimd.MultiplyAdd(x, b0, r5v0);
-            r5v1 = TSimd.MultiplyAdd(x, b1, r5v1);
-            x = TSimd.Broadcast(a6[k]);
-            r6v0 = TSimd.MultiplyAdd(x, b0, r6v0);
-            r6v1 = TSimd.MultiplyAdd(x, b1, r6v1);
-            x = TSimd.Broadcast(a7[k]);
-            r7v0 = TSimd.MultiplyAdd(x, b0, r7v0);
-            r7v1 = TSimd.MultiplyAdd(x, b1, r7v1);
-        }
-
-        TSimd.Store(r0v0, sums);
-        TSimd.Store(r0v1, sums + 1 * TSimd.Lanes);
-        TSimd.Store(r1v0, sums + 2 * TSimd.Lanes);
-        TSimd.Store(r1v1, sums + 3 * TSimd.Lanes);
-        TSimd.Store(r2v0, sums + 4 * TSimd.Lanes);
-        TSimd.Store(r2v1, sums + 5 * TSimd.Lanes);
-        TSimd.Store(r3v0, sums + 6 * TSimd.Lanes);
-        TSimd.Store(r3v1, sums + 7 * TSimd.Lanes);
-        TSimd.Store(r4v0, sums + 8 * TSimd.Lanes);
-        TSimd.Store(r4v1, sums + 9 * TSimd.Lanes);
-        TSimd.Store(r5v0, sums + 10 * TSimd.Lanes);
-        TSimd.Store(r5v1, sums + 11 * TSimd.Lanes);
-        TSimd.Store(r6v0, sums + 12 * TSimd.Lanes);
-        TSimd.Store(r6v1, sums + 13 * TSimd.Lanes);
-        TSimd.Store(r7v0, sums + 14 * TSimd.Lanes);
-        TSimd.Store(r7v1, sums + 15 * TSimd.Lanes);
-    }
-
-    /// <summary>Six rows by two vectors. Missing rows repeat the last one.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sums6x2(in GemmTile panel, int row, byte* b, float* sums)
-    {
-        TVector r0v0 = default, r0v1 = default;
-        TVector r1v0 = default, r1v1 = default;
-        TVector r2v0 = default, r2v1 = default;
-        TVector r3v0 = default, r3v1 = default;
-        TVector r4v0 = default, r4v1 = default;
-        TVector r5v0 = default, r5v1 = default;
-        int last = Math.Min(6, panel.Rows - row) - 1;
-        float* a0 = panel.SourceRow(row);
-        float* a1 = panel.SourceRow(row + Math.Min(1, last)), a2 = panel.SourceRow(row + Math.Min(2, last));
-        float* a3 = panel.SourceRow(row + Math.Min(3, last)), a4 = panel.SourceRow(row + Math.Min(4, last));
-        float* a5 = panel.SourceRow(row + Math.Min(5, last));
-        nint bStride = panel.BStride * TFormat.Bytes;
-        nint depth = panel.Depth;
-        for (nint k = 0; k < depth; k++, b += bStride)
-        {
-            FetchB(b);
-            TVector b0 = LoadB(b);
-            TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
-            TVector x = TSimd.Broadcast(a0[k]);
-            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
-            r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
-            x = TSimd.Broadcast(a1[k]);
-            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
-            r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
-            x = TSimd.Broadcast(a2[k]);
-            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
-            r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
-            x = TSimd.Broadcast(a3[k]);
-            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
-            r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
-            x = TSimd.Broadcast(a4[k]);
-            r4v0 = TSimd.MultiplyAdd(x, b0, r4v0);
-            r4v1 = TSimd.MultiplyAdd(x, b1, r4v1);
-            x = TSimd.Broadcast(a5[k]);
-            r5v0 = TSimd.MultiplyAdd(x, b0, r5v0);
-            r5v1 = TSimd.MultiplyAdd(x, b1, r5v1);
-        }
-
-        TSimd.Store(r0v0, sums);
-        TSimd.Store(r0v1, sums + 1 * TSimd.Lanes);
-        TSimd.Store(r1v0, sums + 2 * TSimd.Lanes);
-        TSimd.Store(r1v1, sums + 3 * TSimd.Lanes);
-        TSimd.Store(r2v0, sums + 4 * TSimd.Lanes);
-        TSimd.Store(r2v1, sums + 5 * TSimd.Lanes);
-        TSimd.Store(r3v0, sums + 6 * TSimd.Lanes);
-        TSimd.Store(r3v1, sums + 7 * TSimd.Lanes);
-        TSimd.Store(r4v0, sums + 8 * TSimd.Lanes);
-        TSimd.Store(r4v1, sums + 9 * TSimd.Lanes);
-        TSimd.Store(r5v0, sums + 10 * TSimd.Lanes);
-        TSimd.Store(r5v1, sums + 11 * TSimd.Lanes);
-    }
-
-    /// <summary>Four rows by two vectors. Missing rows repeat the last one.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sums4x2(in GemmTile panel, int row, byte* b, float* sums)
-    {
-        TVector r0v0 = default, r0v1 = default;
-        TVector r1v0 = default, r1v1 = default;
-        TVector r2v0 = default, r2v1 = default;
-        TVector r3v0 = default, r3v1 = default;
-        int last = Math.Min(4, panel.Rows - row) - 1;
-        float* a0 = panel.SourceRow(row);
-        float* a1 = panel.SourceRow(row + Math.Min(1, last)), a2 = panel.SourceRow(row + Math.Min(2, last));
-        float* a3 = panel.SourceRow(row + Math.Min(3, last));
-        nint bStride = panel.BStride * TFormat.Bytes;
-        nint depth = panel.Depth;
-        for (nint k = 0; k < depth; k++, b += bStride)
-        {
-            FetchB(b);
-            TVector b0 = LoadB(b);
-            TVector b1 = LoadB(b + TSimd.Lanes * TFormat.Bytes);
-            TVector x = TSimd.Broadcast(a0[k]);
-            r0v0 = TSimd.MultiplyAdd(x, b0, r0v0);
-            r0v1 = TSimd.MultiplyAdd(x, b1, r0v1);
-            x = TSimd.Broadcast(a1[k]);
-            r1v0 = TSimd.MultiplyAdd(x, b0, r1v0);
-            r1v1 = TSimd.MultiplyAdd(x, b1, r1v1);
-            x = TSimd.Broadcast(a2[k]);
-            r2v0 = TSimd.MultiplyAdd(x, b0, r2v0);
-            r2v1 = TSimd.MultiplyAdd(x, b1, r2v1);
-            x = TSimd.Broadcast(a3[k]);
-            r3v0 = TSimd.MultiplyAdd(x, b0, r3v0);
-            r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
-        }
-
-        TSimd.Store(r0v0, sums);
-        TSimd.Store(r0v1, sums + 1 * TSimd.Lanes);
-        TSimd.Store(r1v0, sums + 2 * TSimd.Lanes);
-        TSimd.Store(r1v1, sums + 3 * TSimd.Lanes);
-        TSimd.Store(r2v0, sums + 4 * TSimd.Lanes);
-        TSimd.Store(r2v1, sums + 5 * TSimd.Lanes);
-        TSimd.Store(r3v0, sums + 6 * TSimd.Lanes);
-        TSimd.Store(r3v1, sums + 7 * TSimd.Lanes);
-    }
-
-    /// <summary>Twelve rows by a vector.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sums12x1(in GemmTile panel, int row, byte* b, float* sums)
-    {
-        TVector r0v0 = default;
-        TVector r1v0 = default;
-        TVector r2v0 = default;
-        TVector r3v0 = default;
-        TVector r4v0 = default;
-        TVector r5v0 = default;
-        TVector r6v0 = default;
-        TVector r7v0 = default;
-        TVector r8v0 = default;
-        TVector r9v0 = default;
-        TVector r10v0 = default;
-        TVector r11v0 = default;
-        nint stride = panel.AStride;
-        nint stride2 = 2 * stride;
-        float* a0 = panel.SourceRow(row), a3 = a0 + 3 * stride, a6 = a3 + 3 * stride, a9 = a6 + 3 * stride;
-        nint bStride = panel.BStride * TFormat.Bytes;
-        for (byte* end = b + panel.Depth * bStride; b < end; b += bStride)
-        {
-            TVector b0 = LoadB(b);
-            r0v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[0]), b0, r0v0);
-            r1v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[stride]), b0, r1v0);
-            r2v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[stride2]), b0, r2v0);
-            r3v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a3[0]), b0, r3v0);
-            r4v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a3[stride]), b0, r4v0);
-            r5v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a3[stride2]), b0, r5v0);
-            r6v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a6[0]), b0, r6v0);
-            r7v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a6[stride]), b0, r7v0);
-            r8v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a6[stride2]), b0, r8v0);
-            r9v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a9[0]), b0, r9v0);
-            r10v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a9[stride]), b0, r10v0);
-            r11v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a9[stride2]), b0, r11v0);
-            a0++;
-            a3++;
-            a6++;
-            a9++;
-        }
-
-        TSimd.Store(r0v0, sums);
-        TSimd.Store(r1v0, sums + 1 * TSimd.Lanes);
-        TSimd.Store(r2v0, sums + 2 * TSimd.Lanes);
-        TSimd.Store(r3v0, sums + 3 * TSimd.Lanes);
-        TSimd.Store(r4v0, sums + 4 * TSimd.Lanes);
-        TSimd.Store(r5v0, sums + 5 * TSimd.Lanes);
-        TSimd.Store(r6v0, sums + 6 * TSimd.Lanes);
-        TSimd.Store(r7v0, sums + 7 * TSimd.Lanes);
-        TSimd.Store(r8v0, sums + 8 * TSimd.Lanes);
-        TSimd.Store(r9v0, sums + 9 * TSimd.Lanes);
-        TSimd.Store(r10v0, sums + 10 * TSimd.Lanes);
-        TSimd.Store(r11v0, sums + 11 * TSimd.Lanes);
-    }
-
-    /// <summary>Eight rows by a vector. Missing rows repeat the last one.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Sums8x1(in GemmTile panel, int row, byte* b, float* sums)
-    {
-        TVector r0v0 = default;
-        TVector r1v0 = default;
-        TVector r2v0 = default;
-        TVector r3v0 = default;
-        TVector r4v0 = default;
-        TVector r5v0 = default;
-        TVector r6v0 = default;
-        TVector r7v0 = default;
-        int last = Math.Min(8, panel.Rows - row) - 1;
-        float* a0 = panel.SourceRow(row);
-        float* a1 = panel.SourceRow(row + Math.Min(1, last)), a2 = panel.SourceRow(row + Math.Min(2, last));
-        float* a3 = panel.SourceRow(row + Math.Min(3, last)), a4 = panel.SourceRow(row + Math.Min(4, last));
-        float* a5 = panel.SourceRow(row + Math.Min(5, last)), a6 = panel.SourceRow(row + Math.Min(6, last));
-        float* a7 = panel.SourceRow(row + Math.Min(7, last));
-        nint bStride = panel.BStride * TFormat.Bytes;
-        nint depth = panel.Depth;
-        for (nint k = 0; k < depth; k++, b += bStride)
-        {
-            TVector b0 = LoadB(b);
-            r0v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a0[k]), b0, r0v0);
-            r1v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a1[k]), b0, r1v0);
-            r2v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a2[k]), b0, r2v0);
-            r3v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a3[k]), b0, r3v0);
-            r4v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a4[k]), b0, r4v0);
-            r5v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a5[k]), b0, r5v0);
-            r6v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a6[k]), b0, r6v0);
-            r7v0 = TSimd.MultiplyAdd(TSimd.Broadcast(a7[k]), b0, r7v0);
-        }
-
-        TSimd.Store(r0v0, sums);
-        TSimd.Store(r1v0, sums + 1 * TSimd.Lanes);
-        TSimd.Store(r2v0, sums + 2 * TSimd.Lanes);
-        TSimd.Store(r3v0, sums + 3 * TSimd.Lanes);
-        TSimd.Store(r4v0, sums + 4 * TSimd.Lanes);
-        TSimd.Store(r5v0, sums + 5 * TSimd.Lanes);
-        TSimd.Store(r6v0, sums + 6 * TSimd.Lanes);
-        TSimd.Store(r7v0, sums + 7 * TSimd.Lanes);
     }
 
     /// <summary>Gets the start of a vector of columns that are counted through several panels.</summary>
@@ -586,23 +285,104 @@ internal static unsafe class GemmKernels<TSimd, TVector, TFormat>
         return tile.B + (panel * tile.PanelStride + column) * TFormat.Bytes;
     }
 
-    /// <summary>
-    /// Asks for the elements of B some rows further on. With few rows of A, B comes from memory faster than the processor guesses where
-    /// the next panel's half will be read.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void FetchB(byte* source)
+    /// <summary>What a kernel does with a row of finished sums. Without a branch or a call, so that the sums stay in registers.</summary>
+    private interface ITileEnd
     {
-        if (Sse.IsSupported)
+        /// <summary>Takes a row of two vectors.</summary>
+        static abstract void Put(in GemmTile panel, int row, int column, TVector v0, TVector v1, float* sums);
+
+        /// <summary>Takes a row of one vector.</summary>
+        static abstract void Put(in GemmTile panel, int row, int column, TVector v0, float* sums);
+    }
+
+    private interface IBias
+    {
+        static abstract TVector AddTo(TVector value, float* bias);
+    }
+
+    private readonly struct WithBias : IBias
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static TVector AddTo(TVector value, float* bias) => TSimd.Add(value, TSimd.Load(bias));
+    }
+
+    private readonly struct WithoutBias : IBias
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static TVector AddTo(TVector value, float* bias) => value;
+    }
+
+    /// <summary>Keeps the sums for <see cref="Finish"/>.</summary>
+    private readonly struct Keep : ITileEnd
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Put(in GemmTile panel, int row, int column, TVector v0, TVector v1, float* sums)
         {
-            Sse.Prefetch1(source + FetchAhead);
-            if (2 * TSimd.Lanes * TFormat.Bytes > NativeBuffer.Alignment)
-            {
-                Sse.Prefetch1(source + FetchAhead + NativeBuffer.Alignment);
-            }
+            TSimd.Store(v0, sums);
+            TSimd.Store(v1, sums + TSimd.Lanes);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Put(in GemmTile panel, int row, int column, TVector v0, float* sums) => TSimd.Store(v0, sums);
+    }
+
+    /// <summary>C = sums + bias.</summary>
+    private readonly struct Store<TBias> : ITileEnd
+        where TBias : struct, IBias
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Put(in GemmTile panel, int row, int column, TVector v0, TVector v1, float* sums)
+        {
+            Put(panel, row, column, v0, sums);
+            Put(panel, row, column + TSimd.Lanes, v1, sums);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Put(in GemmTile panel, int row, int column, TVector v0, float* sums)
+            => TSimd.Store(TBias.AddTo(v0, panel.Bias + column), panel.C + (row * panel.CStride) + column);
+    }
+
+    /// <summary>C += sums + bias.</summary>
+    private readonly struct Add<TBias> : ITileEnd
+        where TBias : struct, IBias
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Put(in GemmTile panel, int row, int column, TVector v0, TVector v1, float* sums)
+        {
+            Put(panel, row, column, v0, sums);
+            Put(panel, row, column + TSimd.Lanes, v1, sums);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Put(in GemmTile panel, int row, int column, TVector v0, float* sums)
+        {
+            float* c = panel.C + (row * panel.CStride) + column;
+            TSimd.Store(TSimd.Add(TBias.AddTo(v0, panel.Bias + column), TSimd.Load(c)), c);
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector LoadB(byte* source) => TFormat.Load<TSimd, TVector>(source);
+    /// <summary>C += scale * (sums + bias).</summary>
+    private readonly struct AddScaled<TBias> : ITileEnd
+        where TBias : struct, IBias
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Put(in GemmTile panel, int row, int column, TVector v0, TVector v1, float* sums)
+        {
+            Put(panel, row, column, v0, sums);
+            Put(panel, row, column + TSimd.Lanes, v1, sums);
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static void Put(in GemmTile panel, int row, int column, TVector v0, float* sums)
+        {
+            float* c = panel.C + (panel.TargetRows[row] * panel.CStride) + column;
+            FetchTarget(c + (2 * TSimd.Lanes));
+            TVector scale = TSimd.Broadcast(panel.RowScales[row]);
+            TSimd.Store(TSimd.MultiplyAdd(scale, TBias.AddTo(v0, panel.Bias + column), TSimd.Load(c)), c);
+        }
+    }
+
+    private readonly struct EightVectors;
+
+    private readonly struct FourVectors;
 }

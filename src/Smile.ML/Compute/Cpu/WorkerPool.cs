@@ -6,29 +6,39 @@ namespace Smile.ML.Compute.Cpu;
 
 /// <summary>
 /// Fork-join over a fixed set of threads. The calling thread takes part and waits only for pieces that another thread has begun, never
-/// for a thread that has yet to wake up. A call allocates nothing. Safe to use from many threads: one call at a time gets the workers,
-/// the others, nested calls among them, run on their own thread alone.
+/// for a thread that has yet to wake up. Every thread begins with its own share of the pieces, neighbours that are the same from call to
+/// call, so that it meets again what is in its core's cache; then it helps the others. A call allocates nothing. Safe to use from many
+/// threads: one call at a time gets the workers, the others, nested calls among them, run on their own thread alone.
 /// </summary>
 internal sealed unsafe class WorkerPool : IDisposable
 {
-    // How long a worker looks out for the next call before it sleeps, and a caller for the last pieces before it blocks. Long enough
-    // for the gap between two operations of a layer, short enough not to be felt by whoever else wants the core.
+    // How long a worker looks out for the next call before it sleeps. Long enough for the gap between two operations of a layer, short
+    // enough not to be felt by whoever else wants the core.
     private static readonly long SpinTicks = Math.Max(1, Stopwatch.Frequency / 40_000);
+
+    // How long a thread looks out for the end of a call, of which others have the last pieces: that is where to wake up takes the most.
+    private static readonly long EndSpinTicks = Math.Max(1, Stopwatch.Frequency / 2_000);
+
+    private const int CellSpacing = 128 / sizeof(long);
 
     private readonly Thread[] _workers;
     private readonly SemaphoreSlim _wake = new(0);
     private readonly SemaphoreSlim _finished = new(0);
     private readonly Lock _startLock = new();
 
-    // The call in progress. _ticket is its serial number (high half) and the next piece to hand out (low half) in one word, so that a
-    // worker that was held up between reading these fields and taking a piece finds the number changed, and takes nothing.
-    private long _ticket;
+    // The call in progress, and its number: 0 while they change. A worker that reads the same number before and after has read one call.
+    private uint _serial;
     private int _count;
     private void* _work;
     private delegate*<void*, int, void> _execute;
-    private int _done;
     private Exception? _exception;
 
+    // A cell for each thread's share of the pieces, the call's number (high half) and the next piece to take (low half) in one word, so
+    // that a worker that was held up before it takes a piece finds the number changed, and takes nothing; in the last cell, the pieces
+    // done. Cells lie apart, for a cache line that two cores write to travels between them at each turn.
+    private readonly long[] _cells;
+
+    private uint _calls;
     private int _busy;
     private int _sleepers;
     private int _callerWaits;
@@ -42,6 +52,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         Threads = threads;
         _workers = new Thread[threads - 1];
+        _cells = new long[(threads + 2) * CellSpacing];
     }
 
     /// <summary>Gets the pool over every processor that this process may use. Lives as long as the process.</summary>
@@ -55,7 +66,7 @@ internal sealed unsafe class WorkerPool : IDisposable
 
     /// <summary>Executes every piece of the work and returns when all are done.</summary>
     /// <typeparam name="TWork">The kind of work.</typeparam>
-    /// <param name="count">The number of pieces; they are handed out one by one.</param>
+    /// <param name="count">The number of pieces; they are shared out in runs of neighbours.</param>
     /// <param name="work">The work; every thread works on this one copy.</param>
     /// <exception cref="ObjectDisposedException">The pool is disposed.</exception>
     /// <remarks>
@@ -136,81 +147,112 @@ internal sealed unsafe class WorkerPool : IDisposable
             Start();
         }
 
-        // Close the last ticket before its fields change, open the new one after.
-        long ticket = ((_ticket >> 32) + 1) << 32;
-        Interlocked.Exchange(ref _ticket, ticket | uint.MaxValue);
+        Interlocked.Exchange(ref _serial, 0);
+        var call = new Call(++_calls == 0 ? ++_calls : _calls, count, Math.Min(count, Threads), work, execute);
         _count = count;
         _work = work;
         _execute = execute;
-        _done = 0;
         _exception = null;
-        Interlocked.Exchange(ref _ticket, ticket);
+        for (int share = 0; share < call.Shares; share++)
+        {
+            Cell(share) = call.Ticket(call.ShareStart(share));
+        }
+
+        Done = 0;
+        Interlocked.Exchange(ref _serial, call.Serial);
 
         WakeWorkers(count - 1);
-        Drain();
+        Execute(call, 0);
         AwaitTakenPieces(count);
         return _exception;
     }
 
-    /// <summary>Executes pieces of the call in progress until none is left to take.</summary>
-    private void Drain()
-    {
-        long ticket = Volatile.Read(ref _ticket);
-        while (true)
-        {
-            uint index = (uint)ticket;
-            int count = _count;
-            void* work = _work;
-            delegate*<void*, int, void> execute = _execute;
-            if (index >= (uint)count)
-            {
-                return;
-            }
+    private ref long Cell(int index) => ref _cells[(index + 1) * CellSpacing];
 
-            long seen = Interlocked.CompareExchange(ref _ticket, ticket + 1, ticket);
+    private ref long Done => ref Cell(Threads);
+
+    /// <summary>Gets the call in progress; none while there never was one, or it changes.</summary>
+    private bool TryGetCall(out Call call)
+    {
+        uint serial = Volatile.Read(ref _serial);
+        call = new Call(serial, _count, Math.Min(_count, Threads), _work, _execute);
+        Volatile.ReadBarrier();
+        return serial != 0 && Volatile.Read(ref _serial) == serial;
+    }
+
+    /// <summary>Executes pieces of a call until none is left to take: a thread's own, then others'.</summary>
+    private void Execute(in Call call, int thread)
+    {
+        int executed = 0;
+        for (int i = 0; i < call.Shares; i++)
+        {
+            executed += ExecuteShare(call, (thread + i) % call.Shares);
+        }
+
+        if (executed > 0 && Interlocked.Add(ref Done, executed) == call.Count && Interlocked.Exchange(ref _callerWaits, 0) == 1)
+        {
+            _finished.Release();
+        }
+    }
+
+    /// <summary>Executes what is left of a share; returns the number of pieces.</summary>
+    private int ExecuteShare(in Call call, int share)
+    {
+        ref long next = ref Cell(share);
+        long end = call.Ticket(call.ShareStart(share + 1));
+        int executed = 0;
+        long ticket = Volatile.Read(ref next);
+        while ((ulong)ticket >> 32 == call.Serial && ticket != end)
+        {
+            long seen = Interlocked.CompareExchange(ref next, ticket + 1, ticket);
             if (seen != ticket)
             {
                 ticket = seen;
                 continue;
             }
 
-            // The ticket had not changed, so the fields above are this call's, and stay so until the piece is counted as done.
-            if (Volatile.Read(ref _exception) is null)
-            {
-                try
-                {
-                    execute(work, (int)index);
-                }
+            // The call can't end, nor its work go, before this piece is counted as done.
+            ExecutePiece(call, (int)ticket);
+            executed++;
+            ticket = Volatile.Read(ref next);
+        }
+
+        return executed;
+    }
+
+    /// <summary>Executes a piece, or skips it where another has failed.</summary>
+    private void ExecutePiece(in Call call, int index)
+    {
+        if (Volatile.Read(ref _exception) is not null)
+        {
+            return;
+        }
+
+        try
+        {
+            call.Execute(call.Work, index);
+        }
 #pragma warning disable CA1031 // Handed to the caller of For
-                catch (Exception exception)
+        catch (Exception exception)
 #pragma warning restore CA1031
-                {
-                    Interlocked.CompareExchange(ref _exception, exception, null);
-                }
-            }
-
-            if (Interlocked.Increment(ref _done) == count && Interlocked.Exchange(ref _callerWaits, 0) == 1)
-            {
-                _finished.Release();
-            }
-
-            ticket = Volatile.Read(ref _ticket);
+        {
+            Interlocked.CompareExchange(ref _exception, exception, null);
         }
     }
 
     private void AwaitTakenPieces(int count)
     {
         long start = Stopwatch.GetTimestamp();
-        while (Volatile.Read(ref _done) < count && Stopwatch.GetTimestamp() - start < SpinTicks)
+        while (Volatile.Read(ref Done) < count && Stopwatch.GetTimestamp() - start < EndSpinTicks)
         {
             Thread.SpinWait(8);
         }
 
         // A worker that lost its core just after the last piece may release the semaphore during a later call: hence the loop.
-        while (Volatile.Read(ref _done) < count)
+        while (Volatile.Read(ref Done) < count)
         {
             Interlocked.Exchange(ref _callerWaits, 1);
-            if (Volatile.Read(ref _done) < count)
+            if (Volatile.Read(ref Done) < count)
             {
                 _finished.Wait();
             }
@@ -230,7 +272,8 @@ internal sealed unsafe class WorkerPool : IDisposable
 
             for (int i = 0; i < _workers.Length; i++)
             {
-                _workers[i] = new Thread(WorkerLoop) { IsBackground = true, Name = "Smile.ML worker" };
+                int thread = i + 1;
+                _workers[i] = new Thread(() => WorkerLoop(thread)) { IsBackground = true, Name = "Smile.ML worker" };
                 _workers[i].UnsafeStart();
             }
 
@@ -238,30 +281,42 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
     }
 
-    private void WorkerLoop()
+    private void WorkerLoop(int thread)
     {
+        uint last = 0;
         while (!_disposed)
         {
-            Drain();
-            if (!SpinForWork())
+            if (TryGetCall(out Call call) && call.Serial != last)
             {
-                SleepUntilWoken();
+                Execute(call, thread);
+                last = call.Serial;
+            }
+            else if (!SpinForCall(last))
+            {
+                SleepUntilWoken(last);
             }
         }
     }
 
-    private bool HasWork()
+    private bool HasCall(uint last)
     {
-        long ticket = Volatile.Read(ref _ticket);
-        return (uint)ticket < (uint)Volatile.Read(ref _count);
+        uint serial = Volatile.Read(ref _serial);
+        return serial != 0 && serial != last;
     }
 
-    private bool SpinForWork()
+    private bool SpinForCall(uint last)
     {
         long start = Stopwatch.GetTimestamp();
-        while (!HasWork())
+        long end = start;
+        while (!HasCall(last))
         {
-            if (_disposed || Stopwatch.GetTimestamp() - start >= SpinTicks)
+            long now = Stopwatch.GetTimestamp();
+            if (now - start < EndSpinTicks && Volatile.Read(ref Done) < _count)
+            {
+                end = now;
+            }
+
+            if (_disposed || now - end >= SpinTicks)
             {
                 return false;
             }
@@ -273,13 +328,13 @@ internal sealed unsafe class WorkerPool : IDisposable
     }
 
     /// <summary>
-    /// A worker counts itself among the sleepers before it looks for work a last time, and a caller opens its ticket before it counts
+    /// A worker counts itself among the sleepers before it looks for a call a last time, and a caller numbers its call before it counts
     /// them, so one of the two sees the other. Who lowers the count owes, or is spared, one release of the semaphore.
     /// </summary>
-    private void SleepUntilWoken()
+    private void SleepUntilWoken(uint last)
     {
         Interlocked.Increment(ref _sleepers);
-        bool stayAwake = HasWork() && TakeSleepers(1) == 1;
+        bool stayAwake = HasCall(last) && TakeSleepers(1) == 1;
         if (!stayAwake)
         {
             _wake.Wait();
@@ -311,5 +366,25 @@ internal sealed unsafe class WorkerPool : IDisposable
                 return taken;
             }
         }
+    }
+
+    /// <summary>A call: the work and how its pieces are shared out.</summary>
+    private readonly struct Call(uint serial, int count, int shares, void* work, delegate*<void*, int, void> execute)
+    {
+        public uint Serial => serial;
+
+        public int Count => count;
+
+        public int Shares => shares;
+
+        public void* Work => work;
+
+        public delegate*<void*, int, void> Execute => execute;
+
+        /// <summary>Gets the first piece of a share; of the share after the last, the number of pieces.</summary>
+        public int ShareStart(int share) => (int)((long)count * share / shares);
+
+        /// <summary>Gets what a share's cell holds while a piece is the next to take.</summary>
+        public long Ticket(int piece) => ((long)serial << 32) | (uint)piece;
     }
 }

@@ -197,7 +197,12 @@ public sealed unsafe class GemmTests
     }
 
     [TestMethod]
-    public void ScaledRowsAreAddedToTheirTargets()
+    [DataRow(true, true, true)]
+    [DataRow(true, true, false)]
+    [DataRow(true, false, true)]
+    [DataRow(false, true, true)]
+    [DataRow(false, true, false)]
+    public void RowsMayBeScaledAndGoAnywhere(bool scaled, bool scattered, bool biased)
     {
         using var pool = new WorkerPool(2);
         foreach ((int rows, int columns, int depth) in ((int, int, int)[])[(1, 300, 40), (7, 16, 20), (23, 75, 800), (61, 128, 32)])
@@ -209,7 +214,8 @@ public sealed unsafe class GemmTests
             using Matrix initial = RandomMatrix.Uniform(2 * rows, columns, 5);
             using PackedMatrix packed = Pack(weight, pool);
             using Matrix product = Matrix.Multiply(a.View, packed, pool);
-            int[] targets = [.. Enumerable.Range(0, rows).Select(i => (2 * rows) - 1 - (2 * i))];
+            int[] targets = [.. Enumerable.Range(0, rows).Select(i => scattered ? (2 * rows) - 1 - (2 * i) : i)];
+            int[] others = [.. Enumerable.Range(0, 2 * rows).Except(targets)];
             Matrix? first = null;
             foreach ((int bits, int panel) in VectorBits.SelectMany(bits => PanelWidths.Select(panel => (bits, panel))))
             {
@@ -218,17 +224,25 @@ public sealed unsafe class GemmTests
                 initial.Span.CopyTo(result.Span);
                 fixed (int* targetRows = targets)
                 {
-                    var output = new GemmOutput(other, result.Pointer, columns, bias.Pointer) { TargetRows = targetRows, RowScales = scales.Pointer };
+                    var output = new GemmOutput(other, result.Pointer, columns, biased ? bias.Pointer : null)
+                    {
+                        TargetRows = scattered ? targetRows : null,
+                        RowScales = scaled ? scales.Pointer : null,
+                    };
                     Gemm.Multiply(pool, rows, a.Pointer, depth, [output], bits);
+                }
+
+                foreach (int row in others)
+                {
+                    CollectionAssert.AreEqual(initial.Row(row).ToArray(), result.Row(row).ToArray());
                 }
 
                 for (int i = 0; i < rows; i++)
                 {
-                    // The rows in between are not targets.
-                    CollectionAssert.AreEqual(initial.Row(2 * i).ToArray(), result.Row(2 * i).ToArray());
                     for (int j = 0; j < columns; j++)
                     {
-                        double expected = initial.Row(targets[i])[j] + (scales.Row(0)[i] * ((double)product.Row(i)[j] + bias.Row(0)[j]));
+                        double sum = (double)product.Row(i)[j] + (biased ? bias.Row(0)[j] : 0);
+                        double expected = scaled ? initial.Row(targets[i])[j] + (scales.Row(0)[i] * sum) : sum;
                         Assert.AreEqual(expected, result.Row(targets[i])[j], 1e-5);
                     }
                 }

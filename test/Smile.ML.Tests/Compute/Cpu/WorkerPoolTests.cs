@@ -69,6 +69,37 @@ public class WorkerPoolTests
     }
 
     [TestMethod]
+    public void AThreadMeetsItsOwnPiecesInEveryCall()
+    {
+        using var pool = new WorkerPool(2);
+        var threads = new Thread?[4];
+        for (int repeat = 0; repeat < 100; repeat++)
+        {
+            // Both threads have their first piece, then their second.
+            using var barrier = new Barrier(2);
+            var work = new Recording(barrier, new Thread?[4]);
+            pool.For(4, ref work);
+            CollectionAssert.AllItemsAreNotNull(work.Threads);
+            CollectionAssert.AreEqual(repeat == 0 ? threads = work.Threads : threads, work.Threads);
+        }
+
+        Assert.AreEqual(Thread.CurrentThread, threads[0]);
+        Assert.AreEqual(threads[0], threads[1]);
+        Assert.AreEqual(threads[2], threads[3]);
+        Assert.AreNotEqual(threads[0], threads[2]);
+    }
+
+    [TestMethod]
+    public void AThreadThatIsDoneHelpsTheOthers()
+    {
+        using var pool = new WorkerPool(2);
+        using var rest = new CountdownEvent(9);
+        var work = new WaitingInTheFirst(rest);
+        pool.For(10, ref work);
+        Assert.IsTrue(rest.IsSet);
+    }
+
+    [TestMethod]
     [DataRow(1)]
     [DataRow(3)]
     public void AnExceptionReachesTheCallerAndThePoolSurvives(int threads)
@@ -178,6 +209,33 @@ public class WorkerPoolTests
                 {
                     seen.Add(Thread.CurrentThread);
                 }
+            }
+        }
+    }
+
+    private readonly struct Recording(Barrier barrier, Thread?[] threads) : IParallelWork
+    {
+        public Thread?[] Threads { get; } = threads;
+
+        public void Execute(int index)
+        {
+            Threads[index] = Thread.CurrentThread;
+            Assert.IsTrue(barrier.SignalAndWait(TimeSpan.FromMinutes(1)));
+        }
+    }
+
+    /// <summary>The first piece ends when all others have: the caller's own among them.</summary>
+    private readonly struct WaitingInTheFirst(CountdownEvent rest) : IParallelWork
+    {
+        public void Execute(int index)
+        {
+            if (index > 0)
+            {
+                rest.Signal();
+            }
+            else if (!rest.Wait(TimeSpan.FromMinutes(1)))
+            {
+                throw new TimeoutException("The caller's other pieces waited for the caller.");
             }
         }
     }
