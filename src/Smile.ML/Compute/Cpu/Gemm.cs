@@ -171,15 +171,18 @@ internal static unsafe class Gemm
 
             WorthSharing = threads > 1 && weights * (rows + 8L) >= ParallelThreshold;
 
+            bool rivals = stride % RivalStride == 0 && _rowsPerBlock > tileRows;
+            int panelsPerRun = rivals ? 2 * PanelsPerCopy : PanelsPerCopy;
+
             // A single row goes along a group of panels at a time, or half a group.
             int group = rows == 1 ? GemmKernels<TSimd, TVector, WeightFormats.Float32>.PanelsPerRow(PackedMatrix.WidePanel) : 1;
             _step = DivideUp(group, 2);
             int runs = rows == 1
                 ? threads * Math.Clamp(_panels / (group * threads), 1, PiecesPerThread)
-                : Math.Max(DivideUp(threads * PiecesPerThread, blocks), (int)Math.Min(_panels / PanelsPerCopy, weights * _rowsPerBlock / PieceWork));
+                : Math.Max(DivideUp(threads * PiecesPerThread, blocks), (int)Math.Min(_panels / panelsPerRun, weights * _rowsPerBlock / PieceWork));
             _runs = WorthSharing ? Math.Min(DivideUp(_panels, _step), runs) : 1;
             Count = checked(blocks * _runs);
-            _copies = stride % RivalStride == 0 && _rowsPerBlock > tileRows && _panels / _runs >= PanelsPerCopy;
+            _copies = rivals && _panels / _runs >= PanelsPerCopy;
         }
 
         public int Count { get; }
