@@ -164,16 +164,32 @@ internal static unsafe partial class GemmKernels<TSimd, TVector, TFormat>
         }
     }
 
-    /// <summary>Gets the rows of the next tile. Scattered rows need a pointer each, which the registers have for eight.</summary>
+    /// <summary>
+    /// Gets the height of the next tile: the largest, but for a rest that two others cover with fewer rows repeated. Scattered rows need a pointer
+    /// each, which the registers have for eight.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int TileHeight(int rows, bool narrow, bool scattered)
     {
-        if (TSimd.TileRows == 12)
+        if (TSimd.TileRows < 12)
         {
-            return rows >= 12 && !scattered ? 12 : rows > 6 || narrow ? 8 : rows > 4 ? 6 : 4;
+            return rows is > 4 and not 7 and not 8 ? 6 : 4;
         }
 
-        return rows > 4 ? 6 : 4;
+        if (narrow)
+        {
+            return rows is 12 or > 16 && !scattered ? 12 : 8;
+        }
+
+        return rows switch
+        {
+            13 or 14 => 8,
+            >= 12 when !scattered => 12,
+            9 or 10 => 6,
+            > 6 => 8,
+            > 4 => 6,
+            _ => 4,
+        };
     }
 
     /// <summary>Multiplies a tile.</summary>

@@ -85,7 +85,7 @@ public sealed unsafe class GemmTests
             using PackedMatrix other = Pack(weight, pool, panel);
             foreach (int bits in VectorBits)
             {
-                foreach (int batch in (int[])[1, 2, 3, 5, 8, 11, 12, 13, 31, Rows])
+                foreach (int batch in (int[])[1, 2, 3, 5, 8, 9, 11, 12, 13, 14, 31, Rows])
                 {
                     using var actual = new Matrix(Rows, columns);
                     for (int row = 0; row < Rows; row += batch)
