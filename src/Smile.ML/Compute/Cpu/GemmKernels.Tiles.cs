@@ -81,18 +81,18 @@ internal static unsafe partial class GemmKernels<TSimd, TVector, TFormat>
             a9++;
         }
 
-        TEnd.Put(panel, row + 0, column, r0v0, r0v1, sums);
-        TEnd.Put(panel, row + 1, column, r1v0, r1v1, sums + 2 * TSimd.Lanes);
-        TEnd.Put(panel, row + 2, column, r2v0, r2v1, sums + 4 * TSimd.Lanes);
-        TEnd.Put(panel, row + 3, column, r3v0, r3v1, sums + 6 * TSimd.Lanes);
-        TEnd.Put(panel, row + 4, column, r4v0, r4v1, sums + 8 * TSimd.Lanes);
-        TEnd.Put(panel, row + 5, column, r5v0, r5v1, sums + 10 * TSimd.Lanes);
-        TEnd.Put(panel, row + 6, column, r6v0, r6v1, sums + 12 * TSimd.Lanes);
-        TEnd.Put(panel, row + 7, column, r7v0, r7v1, sums + 14 * TSimd.Lanes);
-        TEnd.Put(panel, row + 8, column, r8v0, r8v1, sums + 16 * TSimd.Lanes);
-        TEnd.Put(panel, row + 9, column, r9v0, r9v1, sums + 18 * TSimd.Lanes);
-        TEnd.Put(panel, row + 10, column, r10v0, r10v1, sums + 20 * TSimd.Lanes);
-        TEnd.Put(panel, row + 11, column, r11v0, r11v1, sums + 22 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 0, column, r0v0, r0v1, sums);
+        Put<TEnd>(panel, row + 1, column, r1v0, r1v1, sums + 2 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 2, column, r2v0, r2v1, sums + 4 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 3, column, r3v0, r3v1, sums + 6 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 4, column, r4v0, r4v1, sums + 8 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 5, column, r5v0, r5v1, sums + 10 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 6, column, r6v0, r6v1, sums + 12 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 7, column, r7v0, r7v1, sums + 14 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 8, column, r8v0, r8v1, sums + 16 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 9, column, r9v0, r9v1, sums + 18 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 10, column, r10v0, r10v1, sums + 20 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 11, column, r11v0, r11v1, sums + 22 * TSimd.Lanes);
     }
 
     /// <summary>Eight rows by two vectors. Missing rows repeat the last one.</summary>
@@ -148,14 +148,14 @@ internal static unsafe partial class GemmKernels<TSimd, TVector, TFormat>
             r7v1 = TSimd.MultiplyAdd(x, b1, r7v1);
         }
 
-        TEnd.Put(panel, row + 0, column, r0v0, r0v1, sums);
-        TEnd.Put(panel, row + 1, column, r1v0, r1v1, sums + 2 * TSimd.Lanes);
-        TEnd.Put(panel, row + 2, column, r2v0, r2v1, sums + 4 * TSimd.Lanes);
-        TEnd.Put(panel, row + 3, column, r3v0, r3v1, sums + 6 * TSimd.Lanes);
-        TEnd.Put(panel, row + 4, column, r4v0, r4v1, sums + 8 * TSimd.Lanes);
-        TEnd.Put(panel, row + 5, column, r5v0, r5v1, sums + 10 * TSimd.Lanes);
-        TEnd.Put(panel, row + 6, column, r6v0, r6v1, sums + 12 * TSimd.Lanes);
-        TEnd.Put(panel, row + 7, column, r7v0, r7v1, sums + 14 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 0, column, r0v0, r0v1, sums);
+        Put<TEnd>(panel, row + 1, column, r1v0, r1v1, sums + 2 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 2, column, r2v0, r2v1, sums + 4 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 3, column, r3v0, r3v1, sums + 6 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 4, column, r4v0, r4v1, sums + 8 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 5, column, r5v0, r5v1, sums + 10 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 6, column, r6v0, r6v1, sums + 12 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 7, column, r7v0, r7v1, sums + 14 * TSimd.Lanes);
     }
 
     /// <summary>Six rows by two vectors. Missing rows repeat the last one.</summary>
@@ -202,12 +202,12 @@ internal static unsafe partial class GemmKernels<TSimd, TVector, TFormat>
             r5v1 = TSimd.MultiplyAdd(x, b1, r5v1);
         }
 
-        TEnd.Put(panel, row + 0, column, r0v0, r0v1, sums);
-        TEnd.Put(panel, row + 1, column, r1v0, r1v1, sums + 2 * TSimd.Lanes);
-        TEnd.Put(panel, row + 2, column, r2v0, r2v1, sums + 4 * TSimd.Lanes);
-        TEnd.Put(panel, row + 3, column, r3v0, r3v1, sums + 6 * TSimd.Lanes);
-        TEnd.Put(panel, row + 4, column, r4v0, r4v1, sums + 8 * TSimd.Lanes);
-        TEnd.Put(panel, row + 5, column, r5v0, r5v1, sums + 10 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 0, column, r0v0, r0v1, sums);
+        Put<TEnd>(panel, row + 1, column, r1v0, r1v1, sums + 2 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 2, column, r2v0, r2v1, sums + 4 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 3, column, r3v0, r3v1, sums + 6 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 4, column, r4v0, r4v1, sums + 8 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 5, column, r5v0, r5v1, sums + 10 * TSimd.Lanes);
     }
 
     /// <summary>Four rows by two vectors. Missing rows repeat the last one.</summary>
@@ -245,10 +245,10 @@ internal static unsafe partial class GemmKernels<TSimd, TVector, TFormat>
             r3v1 = TSimd.MultiplyAdd(x, b1, r3v1);
         }
 
-        TEnd.Put(panel, row + 0, column, r0v0, r0v1, sums);
-        TEnd.Put(panel, row + 1, column, r1v0, r1v1, sums + 2 * TSimd.Lanes);
-        TEnd.Put(panel, row + 2, column, r2v0, r2v1, sums + 4 * TSimd.Lanes);
-        TEnd.Put(panel, row + 3, column, r3v0, r3v1, sums + 6 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 0, column, r0v0, r0v1, sums);
+        Put<TEnd>(panel, row + 1, column, r1v0, r1v1, sums + 2 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 2, column, r2v0, r2v1, sums + 4 * TSimd.Lanes);
+        Put<TEnd>(panel, row + 3, column, r3v0, r3v1, sums + 6 * TSimd.Lanes);
     }
 
     /// <summary>Twelve rows by a vector.</summary>
@@ -368,6 +368,15 @@ internal static unsafe partial class GemmKernels<TSimd, TVector, TFormat>
                 Sse.Prefetch1(source + FetchAhead + NativeBuffer.Alignment);
             }
         }
+    }
+
+    /// <summary>Ends a row of two vectors.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put<TEnd>(in GemmTile panel, int row, int column, TVector v0, TVector v1, float* sums)
+        where TEnd : struct, ITileEnd
+    {
+        TEnd.Put(panel, row, column, v0, sums);
+        TEnd.Put(panel, row, column + TSimd.Lanes, v1, sums + TSimd.Lanes);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

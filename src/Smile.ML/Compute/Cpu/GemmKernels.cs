@@ -113,6 +113,7 @@ internal static unsafe partial class GemmKernels<TSimd, TVector, TFormat>
     private static void MultiplyPanel<TBias>(in GemmTile panel)
         where TBias : struct, IBias
     {
+        // Experts have scales and targets, dense layers neither. One alone isn't worth a tile's end of its own.
         if (panel.RowScales != null ^ panel.TargetRows != null)
         {
             MultiplyPanelTo<Keep>(panel);
@@ -301,14 +302,16 @@ internal static unsafe partial class GemmKernels<TSimd, TVector, TFormat>
         return tile.B + (panel * tile.PanelStride + column) * TFormat.Bytes;
     }
 
-    /// <summary>What a kernel does with a row of finished sums. Without a branch or a call, so that the sums stay in registers.</summary>
+    /// <summary>What a kernel does with a vector of finished sums. Without a branch or a call, so that the others stay in registers.</summary>
     private interface ITileEnd
     {
-        /// <summary>Takes a row of two vectors.</summary>
-        static abstract void Put(in GemmTile panel, int row, int column, TVector v0, TVector v1, float* sums);
-
-        /// <summary>Takes a row of one vector.</summary>
-        static abstract void Put(in GemmTile panel, int row, int column, TVector v0, float* sums);
+        /// <summary>Takes the sums of some columns of a row.</summary>
+        /// <param name="panel">The operands.</param>
+        /// <param name="row">The row.</param>
+        /// <param name="column">The first column.</param>
+        /// <param name="value">The sums.</param>
+        /// <param name="sums">Where sums are kept that go nowhere yet.</param>
+        static abstract void Put(in GemmTile panel, int row, int column, TVector value, float* sums);
     }
 
     private interface IBias
@@ -332,14 +335,7 @@ internal static unsafe partial class GemmKernels<TSimd, TVector, TFormat>
     private readonly struct Keep : ITileEnd
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void Put(in GemmTile panel, int row, int column, TVector v0, TVector v1, float* sums)
-        {
-            TSimd.Store(v0, sums);
-            TSimd.Store(v1, sums + TSimd.Lanes);
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void Put(in GemmTile panel, int row, int column, TVector v0, float* sums) => TSimd.Store(v0, sums);
+        public static void Put(in GemmTile panel, int row, int column, TVector value, float* sums) => TSimd.Store(value, sums);
     }
 
     /// <summary>C = sums + bias.</summary>
@@ -347,15 +343,8 @@ internal static unsafe partial class GemmKernels<TSimd, TVector, TFormat>
         where TBias : struct, IBias
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void Put(in GemmTile panel, int row, int column, TVector v0, TVector v1, float* sums)
-        {
-            Put(panel, row, column, v0, sums);
-            Put(panel, row, column + TSimd.Lanes, v1, sums);
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void Put(in GemmTile panel, int row, int column, TVector v0, float* sums)
-            => TSimd.Store(TBias.AddTo(v0, panel.Bias + column), panel.C + (row * panel.CStride) + column);
+        public static void Put(in GemmTile panel, int row, int column, TVector value, float* sums)
+            => TSimd.Store(TBias.AddTo(value, panel.Bias + column), panel.C + (row * panel.CStride) + column);
     }
 
     /// <summary>C += sums + bias.</summary>
@@ -363,17 +352,10 @@ internal static unsafe partial class GemmKernels<TSimd, TVector, TFormat>
         where TBias : struct, IBias
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void Put(in GemmTile panel, int row, int column, TVector v0, TVector v1, float* sums)
-        {
-            Put(panel, row, column, v0, sums);
-            Put(panel, row, column + TSimd.Lanes, v1, sums);
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void Put(in GemmTile panel, int row, int column, TVector v0, float* sums)
+        public static void Put(in GemmTile panel, int row, int column, TVector value, float* sums)
         {
             float* c = panel.C + (row * panel.CStride) + column;
-            TSimd.Store(TSimd.Add(TBias.AddTo(v0, panel.Bias + column), TSimd.Load(c)), c);
+            TSimd.Store(TSimd.Add(TBias.AddTo(value, panel.Bias + column), TSimd.Load(c)), c);
         }
     }
 
@@ -382,19 +364,12 @@ internal static unsafe partial class GemmKernels<TSimd, TVector, TFormat>
         where TBias : struct, IBias
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void Put(in GemmTile panel, int row, int column, TVector v0, TVector v1, float* sums)
-        {
-            Put(panel, row, column, v0, sums);
-            Put(panel, row, column + TSimd.Lanes, v1, sums);
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static void Put(in GemmTile panel, int row, int column, TVector v0, float* sums)
+        public static void Put(in GemmTile panel, int row, int column, TVector value, float* sums)
         {
             float* c = panel.C + (panel.TargetRows[row] * panel.CStride) + column;
             FetchTarget(c + (2 * TSimd.Lanes));
             TVector scale = TSimd.Broadcast(panel.RowScales[row]);
-            TSimd.Store(TSimd.MultiplyAdd(scale, TBias.AddTo(v0, panel.Bias + column), TSimd.Load(c)), c);
+            TSimd.Store(TSimd.MultiplyAdd(scale, TBias.AddTo(value, panel.Bias + column), TSimd.Load(c)), c);
         }
     }
 
