@@ -39,8 +39,8 @@ internal static unsafe class ExpertKernel
                 int count = 0;
                 for (int stripe = 0; stripe < stripes; stripe++)
                 {
-                    int first = (int)((long)tokens * stripe / stripes);
-                    int end = (int)((long)tokens * (stripe + 1) / stripes);
+                    int first = WorkerPool.ShareStart(tokens, stripe, stripes);
+                    int end = WorkerPool.ShareStart(tokens, stripe + 1, stripes);
                     Group(decision, choice, first, end, groups, ref count);
                 }
 

@@ -170,7 +170,6 @@ internal static unsafe class Gemm
             _rowsPerBlock = DivideUp(tiles, blocks) * tileRows;
 
             WorthSharing = threads > 1 && weights * (rows + 8L) >= ParallelThreshold;
-
             bool rivals = stride % RivalStride == 0 && _rowsPerBlock > tileRows;
             int panelsPerRun = rivals ? 2 * PanelsPerCopy : PanelsPerCopy;
 
@@ -222,7 +221,7 @@ internal static unsafe class Gemm
             while (start < depth);
         }
 
-        private int RunStart(int run) => (int)Math.Min(_panels, (long)DivideUp(_panels, _step) * run / _runs * _step);
+        private int RunStart(int run) => Math.Min(_panels, WorkerPool.ShareStart(DivideUp(_panels, _step), run, _runs) * _step);
 
         /// <summary>Multiplies a copy of a block of A, with a cache line between its rows.</summary>
         private void MultiplyCopy(in RowsOfA block, int firstPanel, int endPanel)

@@ -20,6 +20,6 @@ internal static class RowWork
         public int Count => count;
 
         public void Execute(int index)
-            => operation.Execute((int)((long)rows * index / count), (int)((long)rows * (index + 1) / count));
+            => operation.Execute(WorkerPool.ShareStart(rows, index, count), WorkerPool.ShareStart(rows, index + 1, count));
     }
 }

@@ -38,7 +38,6 @@ internal sealed unsafe class WorkerPool : IDisposable
     // done. Cells lie apart, for a cache line that two cores write to travels between them at each turn.
     private readonly long[] _cells;
 
-    private uint _calls;
     private int _busy;
     private int _sleepers;
     private int _callerWaits;
@@ -108,6 +107,12 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
     }
 
+    /// <summary>Gets where a share begins of what is divided as evenly as whole numbers allow, neighbours together.</summary>
+    /// <param name="count">What is divided.</param>
+    /// <param name="share">The share; for the number of shares, the result is <paramref name="count"/>.</param>
+    /// <param name="shares">The number of shares.</param>
+    public static int ShareStart(int count, int share, int shares) => (int)((long)count * share / shares);
+
     /// <summary>Ends the threads. A call in progress on another thread completes.</summary>
     public void Dispose()
     {
@@ -147,8 +152,8 @@ internal sealed unsafe class WorkerPool : IDisposable
             Start();
         }
 
-        Interlocked.Exchange(ref _serial, 0);
-        var call = new Call(++_calls == 0 ? ++_calls : _calls, count, Math.Min(count, Threads), work, execute);
+        uint serial = Math.Max(1, Interlocked.Exchange(ref _serial, 0) + 1);
+        var call = new Call(serial, count, Threads, work, execute);
         _count = count;
         _work = work;
         _execute = execute;
@@ -175,7 +180,7 @@ internal sealed unsafe class WorkerPool : IDisposable
     private bool TryGetCall(out Call call)
     {
         uint serial = Volatile.Read(ref _serial);
-        call = new Call(serial, _count, Math.Min(_count, Threads), _work, _execute);
+        call = new Call(serial, _count, Threads, _work, _execute);
         Volatile.ReadBarrier();
         return serial != 0 && Volatile.Read(ref _serial) == serial;
     }
@@ -369,20 +374,20 @@ internal sealed unsafe class WorkerPool : IDisposable
     }
 
     /// <summary>A call: the work and how its pieces are shared out.</summary>
-    private readonly struct Call(uint serial, int count, int shares, void* work, delegate*<void*, int, void> execute)
+    private readonly struct Call(uint serial, int count, int threads, void* work, delegate*<void*, int, void> execute)
     {
         public uint Serial => serial;
 
         public int Count => count;
 
-        public int Shares => shares;
+        public int Shares => Math.Min(count, threads);
 
         public void* Work => work;
 
         public delegate*<void*, int, void> Execute => execute;
 
         /// <summary>Gets the first piece of a share; of the share after the last, the number of pieces.</summary>
-        public int ShareStart(int share) => (int)((long)count * share / shares);
+        public int ShareStart(int share) => WorkerPool.ShareStart(count, share, Shares);
 
         /// <summary>Gets what a share's cell holds while a piece is the next to take.</summary>
         public long Ticket(int piece) => ((long)serial << 32) | (uint)piece;
