@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Numerics;
 using Smile.ML.Cuda.Interop;
 
@@ -72,9 +73,9 @@ internal sealed class CudaMemoryPool(CudaDevice device, CudaQueue queue, bool ex
         }
 
         (long free, long total) = device.Memory();
-        throw new SmileException(
-            $"{device.Name} ({device.Model}) is out of memory: {bytes:N0} bytes are needed, {free:N0} of {total:N0} are free. "
-            + "Use smaller batches or another device.");
+        throw new SmileException(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{device.Name} ({device.Model}) is out of memory: {bytes:N0} bytes are needed, {free:N0} of {total:N0} are free. Use smaller batches or another device."));
     }
 
     /// <inheritdoc/>

@@ -1,7 +1,10 @@
 using System.Buffers;
+using System.Globalization;
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
+using Smile.ML.Compute.Cpu;
 using Smile.ML.Cuda.Interop;
 
 namespace Smile.ML.Cuda;
@@ -41,17 +44,17 @@ internal sealed class CudaWeightLoader(CudaQueue queue, CudaMemoryPool pool, Mat
             byte[] block = ArrayPool<byte>.Shared.Rent(checked(RowsPerBlock(rows, rowBytes) * rowBytes));
             ForEachBlock(rows, rowBytes, (start, count) =>
             {
-                Parallel.For(0, count, row => ReadRow(firstRow + start + row, columns, reader, storage, block.AsSpan(row * rowBytes, rowBytes)));
+                ForEachRow(count, row => ReadRow(firstRow + start + row, columns, reader, storage, block.AsSpan(row * rowBytes, rowBytes)));
                 queue.Upload<byte>(block.AsSpan(0, count * rowBytes), memory, (long)start * rowBytes);
                 return true;
             });
             ArrayPool<byte>.Shared.Return(block);
             return new CudaMatrix(memory, storage);
         }
-        catch (AggregateException exception) when (exception.InnerExceptions.OfType<SmileException>().FirstOrDefault() is { } first)
+        catch
         {
             memory.Dispose();
-            throw first;
+            throw;
         }
     }
 
@@ -81,15 +84,28 @@ internal sealed class CudaWeightLoader(CudaQueue queue, CudaMemoryPool pool, Mat
         return true;
     }
 
+    /// <summary>Works on rows side by side. What one throws first is thrown here as it is.</summary>
+    private static void ForEachRow(int count, Action<int> action)
+    {
+        try
+        {
+            Parallel.For(0, count, action);
+        }
+        catch (AggregateException exception)
+        {
+            ExceptionDispatchInfo.Throw(exception.InnerExceptions[0]);
+        }
+    }
+
     private static bool HoldsBFloat16(int rows, int columns, int firstRow, RowReader reader)
         => ForEachBlock(rows, columns * sizeof(float), (start, count) =>
         {
             bool holds = true;
-            Parallel.For(0, count, row =>
+            ForEachRow(count, row =>
             {
                 float[] values = ArrayPool<float>.Shared.Rent(columns);
                 reader(firstRow + start + row, values.AsSpan(0, columns));
-                if (MemoryMarshal.Cast<float, ushort>(values.AsSpan(0, columns)) is var halves && !LowerHalvesAreZero(halves))
+                if (!WeightFormats.BFloat16.Holds(values.AsSpan(0, columns)))
                 {
                     Volatile.Write(ref holds, false);
                 }
@@ -98,18 +114,6 @@ internal sealed class CudaWeightLoader(CudaQueue queue, CudaMemoryPool pool, Mat
             });
             return holds;
         });
-
-    private static bool LowerHalvesAreZero(ReadOnlySpan<ushort> halves)
-    {
-        int low = BitConverter.IsLittleEndian ? 0 : 1;
-        uint any = 0;
-        for (int i = low; i < halves.Length; i += 2)
-        {
-            any |= halves[i];
-        }
-
-        return any == 0;
-    }
 
     private void ReadRow(int row, int columns, RowReader reader, WeightStorage storage, Span<byte> destination)
     {
@@ -129,9 +133,10 @@ internal sealed class CudaWeightLoader(CudaQueue queue, CudaMemoryPool pool, Mat
         }
         else if (FloatCodec.Encode(values, storage == WeightStorage.BFloat16 ? TensorType.BF16 : TensorType.F16, elements) is >= 0 and int large)
         {
-            throw new SmileException(
+            throw new SmileException(string.Create(
+                CultureInfo.InvariantCulture,
                 $"A weight is {values[large]:R} (row {row}, column {large}); the precision {precision} holds values up to "
-                + $"{(storage == WeightStorage.Float16 ? "65504" : "3.39e38")}: choose another Precision.");
+                + $"{(storage == WeightStorage.Float16 ? "65504" : "3.39e38")}: choose another Precision."));
         }
 
         ArrayPool<float>.Shared.Return(rented);

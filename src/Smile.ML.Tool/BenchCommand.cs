@@ -16,7 +16,7 @@ internal static class BenchCommand
         return command;
     }
 
-    private static Command Create(string name, string description, Func<LayerBenchmark, int, Compute.ComputeOptions, string> measure)
+    private static Command Create(string name, string description, Func<LayerBenchmark, int, Compute.ComputeOptions, CancellationToken, string> measure)
     {
         Option<int> outputs = FusionArguments.Positive("--out-features", "Output features of the layer.", 3072);
         Option<int> inputs = FusionArguments.Positive("--in-features", "Input features of the layer.", 768);
@@ -27,7 +27,7 @@ internal static class BenchCommand
         var command = new Command(name, description) { outputs, inputs, experts, tokens };
         fusion.AddTo(command);
         compute.AddTo(command, withThreads: false);
-        command.SetAction((parsed, _) => Task.Run(
+        command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {
                 SmileFusionOptions options = fusion.Read(parsed);
@@ -36,19 +36,19 @@ internal static class BenchCommand
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
                     $"{parsed.GetValue(outputs)} x {parsed.GetValue(inputs)}, {count} experts, {options.Threads ?? Environment.ProcessorCount} threads"));
-                Console.WriteLine(measure(benchmark, parsed.GetValue(tokens), compute.Read(parsed) with { Threads = options.Threads }));
+                Console.WriteLine(measure(benchmark, parsed.GetValue(tokens), compute.Read(parsed) with { Threads = options.Threads }, cancellation));
                 return 0;
             },
             CancellationToken.None));
         return command;
     }
 
-    private static string Fuse(LayerBenchmark benchmark, int tokens, Compute.ComputeOptions compute)
-        => Line("fuse", benchmark.Fuse(), 1e3, "ms");
+    private static string Fuse(LayerBenchmark benchmark, int tokens, Compute.ComputeOptions compute, CancellationToken cancellation)
+        => Line("fuse", benchmark.Fuse(cancellation), 1e3, "ms");
 
-    private static string Forward(LayerBenchmark benchmark, int tokens, Compute.ComputeOptions compute)
+    private static string Forward(LayerBenchmark benchmark, int tokens, Compute.ComputeOptions compute, CancellationToken cancellation)
     {
-        (Timing plain, Timing routed, Timing ratio) = benchmark.Forward(tokens, compute);
+        (Timing plain, Timing routed, Timing ratio) = benchmark.Forward(tokens, compute, cancellation);
         return string.Join(
             Environment.NewLine, $"{tokens} tokens", Line("plain", plain, 1e3, "ms"), Line("routed", routed, 1e3, "ms"), Line("ratio", ratio, 1, ""));
     }

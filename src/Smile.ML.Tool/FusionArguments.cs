@@ -103,7 +103,8 @@ internal sealed class FusionArguments
         return option;
     }
 
-    private static void RequirePositive(OptionResult result, int? value)
+    /// <summary>Refuses a number below 1.</summary>
+    public static void RequirePositive(OptionResult result, int? value)
     {
         if (value < 1)
         {

@@ -21,6 +21,7 @@ internal static class RunCommand
             Description = "Also continue the inputs greedily by that many tokens (generated), past any end of text.",
             HelpName = "N",
         };
+        generate.Validators.Add(result => FusionArguments.RequirePositive(result, result.GetValueOrDefault<int?>()));
         var compute = new ComputeArguments();
         var command = new Command("run", "Runs a model over tensors in a safetensors file.") { model, baseModel, inputs, outputs, routing, generate };
         compute.AddTo(command);

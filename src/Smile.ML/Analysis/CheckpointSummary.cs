@@ -114,14 +114,21 @@ public sealed record CheckpointSummary
             return null;
         }
 
-        return folder.Tensors.TryGetValue(names.U(expert), out TensorInfo? u) ? u.Shape[^1] : 0;
+        if (!folder.Tensors.TryGetValue(names.U(expert), out TensorInfo? u))
+        {
+            return 0;
+        }
+
+        return u.Shape is [_, var rank]
+            ? rank
+            : throw new SmileException($"{folder.Location}: {u.Name} is [{string.Join(", ", u.Shape)}]; expected [outputs, rank].");
     }
 
     private static CheckpointSummary Summarise(ITensorSource source) => new()
     {
         Tensors = source.Tensors.Count,
         Types = source.Tensors.Values.GroupBy(tensor => tensor.Type).OrderBy(group => group.Key).ToDictionary(group => group.Key.ToString(), group => group.Count()),
-        Parameters = source.Tensors.Values.Where(tensor => tensor.Type.IsFloatingPoint()).Sum(tensor => tensor.ElementCount),
+        Parameters = source.CountParameters(),
         Bytes = source.Tensors.Values.Sum(tensor => tensor.ByteLength),
     };
 }

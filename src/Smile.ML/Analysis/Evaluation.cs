@@ -32,9 +32,10 @@ public static class Evaluation
                 $"Head {head.Name} takes embeddings of {head.EmbeddingSize} values; the model gives {output.Name} [batch, {string.Join(", ", output.Shape)}].");
         }
 
-        if (data.Labels.FirstOrDefault(label => label < 0 || label >= head.ClassNames.Count, -1) is not -1 and var wrong)
+        int wrong = data.Labels.ToList().FindIndex(label => label < 0 || label >= head.ClassNames.Count);
+        if (wrong >= 0)
         {
-            throw new SmileException($"Task {data.Name} has a label {wrong}; head {head.Name} has classes 0 to {head.ClassNames.Count - 1}.");
+            throw new SmileException($"Task {data.Name}, image {wrong}: its label is {data.Labels[wrong]}; head {head.Name} has classes 0 to {head.ClassNames.Count - 1}.");
         }
 
         int correct = 0;

@@ -7,7 +7,7 @@ namespace Smile.ML.Analysis;
 /// <summary>A pool fused once, in a temporary folder, from which models of any smaller setting are loaded.</summary>
 internal sealed class FusedPool : IDisposable
 {
-    private readonly string _folder = Directory.CreateTempSubdirectory("smile-").FullName;
+    private readonly ScratchFolder _folder = new();
     private readonly HuggingFaceFolder _fused;
     private readonly ModelPool _pool;
 
@@ -20,13 +20,13 @@ internal sealed class FusedPool : IDisposable
         _pool = pool;
         try
         {
-            string output = Path.Combine(_folder, "fused");
+            string output = Path.Combine(_folder.Path, "fused");
             new SmileFusion(options).Fuse(pool, output, cancellation: cancellation);
             _fused = HuggingFaceFolder.Open(output);
         }
         catch
         {
-            Directory.Delete(_folder, recursive: true);
+            _folder.Dispose();
             throw;
         }
     }
@@ -48,6 +48,6 @@ internal sealed class FusedPool : IDisposable
     public void Dispose()
     {
         _fused.Dispose();
-        Directory.Delete(_folder, recursive: true);
+        _folder.Dispose();
     }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
 using Smile.ML.Checkpoints;
 using Smile.ML.Routing;
@@ -62,9 +61,6 @@ internal sealed class FusedSlice : ITensorSource
 
     public IReadOnlyDictionary<string, TensorInfo> Tensors { get; }
 
-    /// <summary>Gets the number of floating-point values.</summary>
-    public long Parameters => Tensors.Values.Where(tensor => tensor.Type.IsFloatingPoint()).Sum(tensor => tensor.ElementCount);
-
     public void ReadFloats(string name, long start, Span<float> destination)
     {
         this.GetTensor(name);
@@ -94,7 +90,7 @@ internal sealed class FusedSlice : ITensorSource
         }
         else
         {
-            ReadFloats(name, start / sizeof(float), MemoryMarshal.Cast<byte, float>(destination));
+            this.ReadComputedBytes(name, start, destination);
         }
     }
 

@@ -19,31 +19,37 @@ public sealed class LayerBenchmark(int outputs, int inputs, int experts, SmileFu
     /// <summary>Deltas have this many strong directions, over noise: flat enough that the decomposition has work to do.</summary>
     private const int DeltaRank = 64;
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("smile-bench-").FullName;
+    private readonly ScratchFolder _folder = new();
 
     /// <summary>Measures fusing the layer into a new folder: reading, differences, decompositions, writing.</summary>
-    public Timing Fuse()
+    /// <param name="cancellation">Ends the measurement between layers.</param>
+    /// <returns>The time of one fusion.</returns>
+    /// <exception cref="SmileException">An option is out of range, or the system's temporary folder has no room.</exception>
+    /// <exception cref="OperationCanceledException">The measurement was cancelled.</exception>
+    public Timing Fuse(CancellationToken cancellation = default)
     {
         using ModelPool pool = WritePool();
-        string fused = Path.Combine(_folder, "fused");
-        return Timing.Measure(Runs, () => FuseTo(pool, fused), () => Directory.Delete(fused, recursive: true));
+        return Timing.Measure(Runs, () => Fuse(pool, cancellation), () => Directory.Delete(FusedFolder, recursive: true));
     }
 
     /// <summary>Measures the plain layer and the routed one in turn.</summary>
     /// <param name="tokens">Rows of the input.</param>
     /// <param name="compute">Where to run.</param>
+    /// <param name="cancellation">Ends the measurement between runs.</param>
     /// <returns>The plain layer's time, the routed one's, and their ratio run by run.</returns>
-    public (Timing Plain, Timing Routed, Timing Ratio) Forward(int tokens, ComputeOptions compute)
+    /// <exception cref="SmileException">An option is out of range, the device is not there, or the system's temporary folder has no room.</exception>
+    /// <exception cref="OperationCanceledException">The measurement was cancelled.</exception>
+    public (Timing Plain, Timing Routed, Timing Ratio) Forward(int tokens, ComputeOptions compute, CancellationToken cancellation = default)
     {
         using ModelPool pool = WritePool();
-        string fused = Path.Combine(_folder, "fused");
-        FuseTo(pool, fused);
-        using var plain = new LayerRunner(Path.Combine(_folder, ModelPool.PretrainedFolder), compute, tokens, inputs);
-        using var routed = new LayerRunner(fused, compute, tokens, inputs);
+        Fuse(pool, cancellation);
+        using var plain = new LayerRunner(FolderOf(ModelPool.PretrainedFolder), compute, tokens, inputs);
+        using var routed = new LayerRunner(FusedFolder, compute, tokens, inputs);
         int repeats = plain.Repeats();
         var (plainTimes, routedTimes) = (new List<double>(), new List<double>());
         for (int run = 0; run < Runs * 3; run++)
         {
+            cancellation.ThrowIfCancellationRequested();
             plainTimes.Add(plain.Seconds(repeats));
             routedTimes.Add(routed.Seconds(repeats));
         }
@@ -51,10 +57,15 @@ public sealed class LayerBenchmark(int outputs, int inputs, int experts, SmileFu
         return (new Timing(plainTimes), new Timing(routedTimes), new Timing([.. routedTimes.Zip(plainTimes, (r, p) => r / p)]));
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => Directory.Delete(_folder, recursive: true);
+    /// <summary>Removes the files.</summary>
+    public void Dispose() => _folder.Dispose();
 
-    private void FuseTo(ModelPool pool, string folder) => new SmileFusion(options).Fuse(pool, folder);
+    private string FusedFolder => FolderOf("fused");
+
+    private string FolderOf(string model) => Path.Combine(_folder.Path, model);
+
+    private void Fuse(ModelPool pool, CancellationToken cancellation)
+        => new SmileFusion(options).Fuse(pool, FusedFolder, overwrite: true, cancellation: cancellation);
 
     private ModelPool WritePool()
     {
@@ -67,7 +78,7 @@ public sealed class LayerBenchmark(int outputs, int inputs, int experts, SmileFu
             names.Add(KeyValuePair.Create($"{e}", Write($"{e}", FineTune(random, weight))));
         }
 
-        return ModelPool.Open(Path.Combine(_folder, ModelPool.PretrainedFolder), names);
+        return ModelPool.Open(FolderOf(ModelPool.PretrainedFolder), names);
     }
 
     private float[] FineTune(Random random, float[] weight)
@@ -96,7 +107,7 @@ public sealed class LayerBenchmark(int outputs, int inputs, int experts, SmileFu
 
     private string Write(string name, float[] weight)
     {
-        string folder = Path.Combine(_folder, name);
+        string folder = FolderOf(name);
         Directory.CreateDirectory(folder);
         File.WriteAllText(Path.Combine(folder, "config.json"), new JsonObject { ["model_type"] = "mlp" }.ToJsonString());
         TensorFile.Write(

@@ -60,7 +60,7 @@ public sealed class PoolEvaluation : IDisposable
 
     /// <summary>Evaluates the pretrained model on every task.</summary>
     public MethodResult Pretrained(CancellationToken cancellation = default)
-        => Evaluate("pretrained", _ => Load(_pool.Pretrained), sameForAll: true, Count(_pool.Pretrained), cancellation);
+        => Evaluate("pretrained", _ => Load(_pool.Pretrained), sameForAll: true, _pool.Pretrained.CountParameters(), cancellation);
 
     /// <summary>Evaluates each expert on its own task.</summary>
     public MethodResult FineTuned(CancellationToken cancellation = default)
@@ -68,7 +68,7 @@ public sealed class PoolEvaluation : IDisposable
             "finetuned (each on its own task)",
             task => Load(Expert(task).Parameters),
             sameForAll: false,
-            _pool.Experts.Sum(expert => Count(expert.Parameters)),
+            _pool.Experts.Sum(expert => expert.Parameters.CountParameters()),
             cancellation);
 
     /// <summary>Evaluates the mean of the experts' parameters.</summary>
@@ -118,29 +118,22 @@ public sealed class PoolEvaluation : IDisposable
     public MethodResult Smile(SmileFusionOptions options, Func<string, IRoutingObserver>? observer = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        string folder = Directory.CreateTempSubdirectory("smile-").FullName;
-        try
+        using var folder = new ScratchFolder();
+        string output = Path.Combine(folder.Path, "fused");
+        FusionReport report = new SmileFusion(options).Fuse(_pool, output, cancellation: cancellation);
+        string shared = options.Shared switch
         {
-            string output = Path.Combine(folder, "fused");
-            FusionReport report = new SmileFusion(options).Fuse(_pool, output, cancellation: cancellation);
-            string shared = options.Shared switch
-            {
-                SharedParameters.AverageLeaves => " average_experts",
-                SharedParameters.Average => " average_all",
-                _ => "",
-            };
-            return Evaluate(
-                $"{SmileSetting.Of(options)}{shared}",
-                _ => SmileModel.Load(output, _compute),
-                sameForAll: true,
-                report.FusedParameters,
-                cancellation,
-                observer);
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+            SharedParameters.AverageLeaves => " average_experts",
+            SharedParameters.Average => " average_all",
+            _ => "",
+        };
+        return Evaluate(
+            $"{SmileSetting.Of(options)}{shared}",
+            _ => SmileModel.Load(output, _compute),
+            sameForAll: true,
+            report.FusedParameters,
+            cancellation,
+            observer);
     }
 
     /// <summary>
@@ -227,7 +220,7 @@ public sealed class PoolEvaluation : IDisposable
     {
         using FusedSlice slice = fused.Slice(setting);
         return Evaluate(
-            setting.ToString(), _ => FusedPool.Load(slice, _compute), sameForAll: true, slice.Parameters, cancellation, observer);
+            setting.ToString(), _ => FusedPool.Load(slice, _compute), sameForAll: true, slice.CountParameters(), cancellation, observer);
     }
 
     /// <summary>Compares router scores with what experts do, on a few rows of each task.</summary>
@@ -257,15 +250,12 @@ public sealed class PoolEvaluation : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _tasks.ForEach(task => task.Dispose());
 
-    private static long Count(ITensorSource source)
-        => source.Tensors.Values.Where(tensor => tensor.Type.IsFloatingPoint()).Sum(tensor => tensor.ElementCount);
-
     private Expert Expert(string task) => _pool.Experts.First(expert => expert.Name == task);
 
     private MethodResult Merged(string name, MergeMethod method, CancellationToken cancellation)
     {
         using ITensorSource merged = method.Merge(_pool, _compute?.Threads, cancellation);
-        return Evaluate(name, _ => Load(merged), sameForAll: true, Count(_pool.Pretrained), cancellation);
+        return Evaluate(name, _ => Load(merged), sameForAll: true, _pool.Pretrained.CountParameters(), cancellation);
     }
 
     private MergedTensors OracleTensors(string task, int? rank)

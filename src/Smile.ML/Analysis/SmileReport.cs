@@ -125,7 +125,7 @@ public sealed class SmileReport
             Pool = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(pool.Location))),
             ModelType = pool.Pretrained.Config.ModelType,
             Experts = [.. pool.Experts.Select(expert => expert.Name)],
-            PretrainedParameters = pool.Pretrained.Tensors.Values.Where(tensor => tensor.Type.IsFloatingPoint()).Sum(tensor => tensor.ElementCount),
+            PretrainedParameters = pool.Pretrained.CountParameters(),
             Setting = options.Setting,
             Verdict = verdict,
             Recommendation = Recommendation.From(verdict),

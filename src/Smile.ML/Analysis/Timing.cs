@@ -18,7 +18,7 @@ public sealed class Timing
     }
 
     /// <summary>Gets the median.</summary>
-    public double Median => _sorted[_sorted.Length / 2];
+    public double Median => (_sorted[(_sorted.Length - 1) / 2] + _sorted[_sorted.Length / 2]) / 2;
 
     /// <summary>Gets the smallest.</summary>
     public double Minimum => _sorted[0];

@@ -1,4 +1,5 @@
 using Smile.ML.Checkpoints;
+using Smile.ML.Compute;
 using Smile.ML.Compute.Cpu;
 using Smile.ML.Fusion;
 using Smile.ML.LinearAlgebra;
@@ -26,6 +27,7 @@ public static class WeightAnalysis
                 $"ExpertRank is {options.ExpertRank}, RouterRank {options.RouterRank}, SpectrumRank {options.SpectrumRank}; expected 1 or more.");
         }
 
+        ThreadCount.Validate(options.Threads);
         return Layers(pool, pool.Check(), options, cancellation);
     }
 

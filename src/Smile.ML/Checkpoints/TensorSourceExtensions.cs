@@ -80,6 +80,26 @@ public static class TensorSourceExtensions
         return bytes;
     }
 
+    /// <summary>Counts the floating-point values.</summary>
+    internal static long CountParameters(this ITensorSource source)
+        => source.Tensors.Values.Where(tensor => tensor.Type.IsFloatingPoint()).Sum(tensor => tensor.ElementCount);
+
+    /// <summary>Reads bytes of float32 values that a source computes, as a file of them would hold them. A range may begin and end inside one.</summary>
+    internal static void ReadComputedBytes(this ITensorSource source, string name, long start, Span<byte> destination)
+    {
+        if (start % sizeof(float) == 0 && destination.Length % sizeof(float) == 0)
+        {
+            source.ReadFloats(name, start / sizeof(float), MemoryMarshal.Cast<byte, float>(destination));
+            return;
+        }
+
+        long first = start / sizeof(float);
+        long end = (start + destination.Length + sizeof(float) - 1) / sizeof(float);
+        var values = new float[end - first];
+        source.ReadFloats(name, first, values);
+        MemoryMarshal.AsBytes(values.AsSpan()).Slice((int)(start - (first * sizeof(float))), destination.Length).CopyTo(destination);
+    }
+
     /// <summary>Refuses a tensor that is not of a floating-point type.</summary>
     internal static void RequireFloatingPoint(this ITensorSource source, TensorInfo tensor)
     {

@@ -9,7 +9,9 @@ internal static class Backends
 {
     private static readonly ConcurrentDictionary<string, Func<ComputeOptions, Backend>> ByName = new(StringComparer.OrdinalIgnoreCase)
     {
-        ["cpu"] = options => new CpuBackend(options.Threads),
+        ["cpu"] = options => options.Device.Contains(':', StringComparison.Ordinal)
+            ? throw new SmileException($"Device is \"{options.Device}\"; the CPU is just \"cpu\".")
+            : new CpuBackend(options.Threads),
     };
 
     /// <summary>Backends that register themselves when asked for, where their assembly is there: its public class with a method Register.</summary>
@@ -22,14 +24,10 @@ internal static class Backends
     public static void Register(string name, Func<ComputeOptions, Backend> create) => ByName[name] = create;
 
     /// <summary>Creates the backend that the options name.</summary>
-    /// <exception cref="SmileException">There is none of that name, or the number of threads is out of range.</exception>
+    /// <exception cref="SmileException">There is none of that name, its assembly cannot be loaded, or the number of threads is out of range.</exception>
     public static Backend Create(ComputeOptions options)
     {
-        if (options.Threads is < 1 or > 1024)
-        {
-            throw new SmileException($"Threads is {options.Threads}; expected 1 to 1024.");
-        }
-
+        ThreadCount.Validate(options.Threads);
         string name = options.Device.Split(':')[0];
         if (!ByName.ContainsKey(name))
         {
@@ -57,6 +55,10 @@ internal static class Backends
         catch (FileNotFoundException)
         {
             return;
+        }
+        catch (Exception e) when (e is BadImageFormatException or FileLoadException)
+        {
+            throw new SmileException($"{source.Assembly} cannot be loaded: {e.Message}", e);
         }
 
         assembly.GetType(source.Registration, throwOnError: true)!.GetMethod("Register", Type.EmptyTypes)!.Invoke(null, null);

@@ -33,21 +33,29 @@ internal sealed class RequestQueue(string model, SmilePredictorOptions options, 
             throw new SmileOverloadException(model, options.QueueCapacity);
         }
 
-        metrics.QueueChanged(model, 1);
         if (!_arrivals.Writer.TryWrite(request))
         {
-            Leave(1);
+            Interlocked.Decrement(ref _length);
             throw new ObjectDisposedException(nameof(ISmilePredictor));
         }
+
+        metrics.QueueChanged(model, 1);
     }
 
     /// <summary>Takes no more requests; those inside are still given out, and not made to wait any longer.</summary>
     public void Close() => _arrivals.Writer.TryComplete();
 
+    /// <summary>Counts requests that were taken out as waiting no more.</summary>
+    public void Leave(int requests)
+    {
+        Interlocked.Add(ref _length, -requests);
+        metrics.QueueChanged(model, -requests);
+    }
+
     /// <summary>
     /// Waits for a request, and then for others that go with it, until the batch is full or the first has waited as long as it may.
     /// </summary>
-    /// <returns>The batch; null once the queue is closed and empty.</returns>
+    /// <returns>The batch, whose requests count as waiting until <see cref="Leave"/>; null once the queue is closed and empty.</returns>
     public async Task<IReadOnlyList<PredictionRequest>?> TakeBatchAsync()
     {
         if (await TakeFirstAsync().ConfigureAwait(false) is not { } first)
@@ -70,7 +78,6 @@ internal sealed class RequestQueue(string model, SmilePredictorOptions options, 
             TimeSpan left = options.MaxWait - time.GetElapsedTime(first.Arrived);
             if (batch.IsFull || left <= TimeSpan.Zero || await IsClosedAsync(left).ConfigureAwait(false))
             {
-                Leave(batch.Requests.Count);
                 return batch.Requests;
             }
         }
@@ -120,12 +127,6 @@ internal sealed class RequestQueue(string model, SmilePredictorOptions options, 
         }
 
         return _arrival;
-    }
-
-    private void Leave(int requests)
-    {
-        Interlocked.Add(ref _length, -requests);
-        metrics.QueueChanged(model, -requests);
     }
 
     /// <summary>A batch in the making.</summary>

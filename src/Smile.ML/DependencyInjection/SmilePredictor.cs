@@ -72,7 +72,7 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
         IReadOnlyDictionary<string, HostTensor> inputs, IReadOnlyCollection<string>? tasks = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(inputs);
-        if (inputs.FirstOrDefault(input => input.Value.Shape is not [1, ..]) is { Value: { } several } wrong)
+        if (inputs.FirstOrDefault(input => input.Value is { Shape: not [1, ..] }) is { Value: { } several } wrong)
         {
             throw new SmileException($"Input {wrong.Key} is [{string.Join(", ", several.Shape)}]; expected one sample, [1, ...].");
         }
@@ -259,13 +259,39 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
     {
         while (await _queue.TakeBatchAsync().ConfigureAwait(false) is { } batch)
         {
-            PredictionRequest[] waiting = [.. batch.Where(request => !request.IsCompleted)];
-            if (waiting.Length > 0)
+            try
             {
-                ServedModel model = Acquire();
-                Answer(waiting, model);
-                model.Release();
+                _queue.Leave(batch.Count);
+                Serve([.. batch.Where(request => !request.IsCompleted)]);
             }
+#pragma warning disable CA1031 // Handed to those who still wait
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                // A logger or a listener to the metrics threw. That ends this batch, not the service.
+                foreach (PredictionRequest request in batch)
+                {
+                    request.Fail(e);
+                }
+            }
+        }
+    }
+
+    private void Serve(PredictionRequest[] waiting)
+    {
+        if (waiting.Length == 0)
+        {
+            return;
+        }
+
+        ServedModel model = Acquire();
+        try
+        {
+            Answer(waiting, model);
+        }
+        finally
+        {
+            model.Release();
         }
     }
 
@@ -282,9 +308,10 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
         }
     }
 
-    /// <exception cref="ObjectDisposedException">The predictor has stopped, and its model is freed.</exception>
+    /// <exception cref="ObjectDisposedException">The predictor has stopped.</exception>
     private ServedModel AcquireUnlessStopped()
     {
+        ObjectDisposedException.ThrowIf(IsStopping, this);
         ServedModel model = Volatile.Read(ref _model);
         while (!model.TryAcquire())
         {
@@ -389,14 +416,20 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
     {
         await _stopping.CancelAsync().ConfigureAwait(false);
         _queue.Close();
-        await _watching.ConfigureAwait(false);
-        await _serving.ConfigureAwait(false);
+        try
+        {
+            await _watching.ConfigureAwait(false);
+            await _serving.ConfigureAwait(false);
+        }
+        finally
+        {
+            // A reload under way ends first. Those that still wait find that the predictor has stopped.
+            await _reloading.WaitAsync().ConfigureAwait(false);
+            _model.Release();
+            _reloading.Release();
+            _stopping.Dispose();
+        }
 
-        // A reload under way ends first. Those that still wait find that the predictor has stopped.
-        await _reloading.WaitAsync().ConfigureAwait(false);
-        _model.Release();
-        _reloading.Release();
-        _stopping.Dispose();
         Log.Stopped(_logger, Name);
     }
 }

@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using System.Globalization;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute.Cpu;
 using Smile.ML.Networks;
@@ -138,15 +138,11 @@ internal sealed class AdaptedTensors : ITensorSource
         if (!IsChanged(name))
         {
             _pretrained.ReadBytes(name, start, destination);
-            return;
         }
-
-        // The bytes of the computed values; a range may begin and end inside one.
-        long first = start / sizeof(float);
-        int count = (int)(((start + destination.Length + sizeof(float) - 1) / sizeof(float)) - first);
-        var values = new float[count];
-        ReadFloats(name, first, values);
-        MemoryMarshal.AsBytes(values.AsSpan()).Slice((int)(start - (first * sizeof(float))), destination.Length).CopyTo(destination);
+        else
+        {
+            this.ReadComputedBytes(name, start, destination);
+        }
     }
 
     /// <summary>Does nothing: the adapter and the base belong to whoever opened them.</summary>
@@ -301,7 +297,8 @@ internal sealed class AdaptedTensors : ITensorSource
         int found = Array.FindIndex(values, value => !float.IsFinite(value));
         return found < 0
             ? values
-            : throw new SmileException($"{Location}: tensor {tensor.Name} holds {values[found]} at element {found}; expected finite values.");
+            : throw new SmileException(string.Create(
+                CultureInfo.InvariantCulture, $"{Location}: tensor {tensor.Name} holds {values[found]} at element {found}; expected finite values."));
     }
 
     private static float[] Transpose(float[] values, int rows, int columns)

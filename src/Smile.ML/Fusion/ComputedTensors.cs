@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Smile.ML.Checkpoints;
 
 namespace Smile.ML.Fusion;
@@ -17,8 +16,7 @@ internal abstract class ComputedTensors(ModelPool pool) : ITensorSource
     {
         if (Tensors.TryGetValue(name, out TensorInfo? tensor) && tensor.Type.IsFloatingPoint())
         {
-            // As a file of the computed values would hold them.
-            ReadFloats(name, start / sizeof(float), MemoryMarshal.Cast<byte, float>(destination));
+            this.ReadComputedBytes(name, start, destination);
         }
         else
         {

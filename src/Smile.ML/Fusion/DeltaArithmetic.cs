@@ -56,7 +56,8 @@ internal static class DeltaArithmetic
             int found = Array.FindIndex(row, value => !float.IsFinite(value));
             if (found >= 0)
             {
-                return new SmileException($"{source.Location}: tensor {name} holds {row[found]} at element {start + found}; expected finite values.");
+                return new SmileException(FormattableString.Invariant(
+                    $"{source.Location}: tensor {name} holds {row[found]} at element {start + found}; expected finite values."));
             }
         }
 

@@ -17,8 +17,10 @@ public sealed class ModelPool : IDisposable
 
     private static readonly string[] NotExperts = ["data", "heads", "adapters"];
 
-    private ModelPool(string location, HuggingFaceFolder pretrained, IReadOnlyList<Expert> experts)
-        => (Location, Pretrained, Experts) = (location, pretrained, experts);
+    private readonly bool _ownsModels;
+
+    private ModelPool(string location, HuggingFaceFolder pretrained, IReadOnlyList<Expert> experts, bool ownsModels)
+        => (Location, Pretrained, Experts, _ownsModels) = (location, pretrained, experts, ownsModels);
 
     /// <summary>Gets the pool's folder, or the pretrained model's where the pool was given model by model.</summary>
     public string Location { get; }
@@ -70,20 +72,37 @@ public sealed class ModelPool : IDisposable
         return Open(pretrained, pretrained, experts);
     }
 
-    /// <summary>Gets a pool of some of the experts. Dispose the original, not the selection.</summary>
+    /// <summary>Gets a pool of some of the experts. The models stay this pool's: it must outlive the selection, which need not be disposed.</summary>
     /// <param name="names">The experts to take, in the new router order.</param>
     /// <returns>The selection.</returns>
-    /// <exception cref="SmileException">The pool has no expert of a name.</exception>
+    /// <exception cref="SmileException">The pool has no expert of a name, a name is given twice, or none is given.</exception>
     public ModelPool Select(params IEnumerable<string> names)
     {
         ArgumentNullException.ThrowIfNull(names);
-        return new ModelPool(Location, Pretrained, [.. names.Select(name => Experts.FirstOrDefault(expert => expert.Name == name)
-            ?? throw new SmileException($"{Location}: there is no expert {name}; found {string.Join(", ", Experts.Select(expert => expert.Name))}."))]);
+        string[] wanted = [.. names];
+        if (wanted.Length == 0)
+        {
+            throw new SmileException($"{Location}: no expert was selected; expected at least one of {string.Join(", ", Experts.Select(expert => expert.Name))}.");
+        }
+
+        if (wanted.GroupBy(name => name).FirstOrDefault(group => group.Count() > 1) is { } repeated)
+        {
+            throw new SmileException($"{Location}: expert {repeated.Key} was selected twice.");
+        }
+
+        Expert[] experts = [.. wanted.Select(name => Experts.FirstOrDefault(expert => expert.Name == name)
+            ?? throw new SmileException($"{Location}: there is no expert {name}; found {string.Join(", ", Experts.Select(expert => expert.Name))}."))];
+        return new ModelPool(Location, Pretrained, experts, ownsModels: false);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Closes the models' files; a selection leaves them to the pool that it was made from.</summary>
     public void Dispose()
     {
+        if (!_ownsModels)
+        {
+            return;
+        }
+
         Pretrained.Dispose();
         foreach (Expert expert in Experts)
         {
@@ -118,10 +137,13 @@ public sealed class ModelPool : IDisposable
     /// <exception cref="SmileException">The folder is, or holds, the folder of a model of the pool.</exception>
     internal void RequireOutside(string outputFolder)
     {
-        string output = RealPath(outputFolder);
+        string output = LinkResolver.Resolve(outputFolder) + Path.DirectorySeparatorChar;
+
+        // Where one name in two cases may be one folder, it is taken for one.
+        StringComparison comparison = OperatingSystem.IsLinux() ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase;
         foreach (string model in Experts.Select(expert => expert.Location).Prepend(Pretrained.Location))
         {
-            if ((RealPath(model) + Path.DirectorySeparatorChar).StartsWith(output + Path.DirectorySeparatorChar, StringComparison.Ordinal))
+            if ((LinkResolver.Resolve(model) + Path.DirectorySeparatorChar).StartsWith(output, comparison))
             {
                 throw new SmileException($"{outputFolder}: writing there would replace {model}, a model that is read; choose another output.");
             }
@@ -179,14 +201,6 @@ public sealed class ModelPool : IDisposable
         return NetworkManifest.Read(config, new PoolTensors(Pretrained, Experts, heads));
     }
 
-    private static string RealPath(string folder)
-    {
-        string path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
-        return Directory.Exists(path) && Directory.ResolveLinkTarget(path, returnFinalTarget: true) is { } target
-            ? Path.TrimEndingDirectorySeparator(target.FullName)
-            : path;
-    }
-
     private static ModelPool Open(string location, string pretrained, IEnumerable<KeyValuePair<string, string>> experts)
     {
         var opened = new List<IDisposable>();
@@ -222,7 +236,7 @@ public sealed class ModelPool : IDisposable
             }
 
             return models.Count > 0
-                ? new ModelPool(location, folder, models)
+                ? new ModelPool(location, folder, models, ownsModels: true)
                 : throw new SmileException($"{location}: found no expert; expected at least one fine-tuned model beside the pretrained one.");
         }
         catch

@@ -1,3 +1,5 @@
+using Smile.ML.Compute;
+
 namespace Smile.ML.Fusion;
 
 /// <summary>How SMILE fuses a pool (arXiv 2408.10174; the words in brackets are the paper's and FusionBench's).</summary>
@@ -19,7 +21,7 @@ public class SmileFusionOptions
     /// Gets the patterns of linear layers that stay at the pretrained weights. A pattern is a layer's whole name, in which <c>*</c>
     /// stands for any characters and <c>?</c> for one.
     /// </summary>
-    public IList<string> Keep { get; } = [];
+    public IList<string> Keep { get; private set; } = [];
 
     /// <summary>Gets or sets whose treatment of degenerate layers to follow.</summary>
     public FusionCompatibility Compatibility { get; set; }
@@ -36,6 +38,14 @@ public class SmileFusionOptions
     /// </summary>
     public long? MaxMemory { get; set; }
 
+    /// <summary>Makes a copy, which later changes don't reach.</summary>
+    internal SmileFusionOptions Copy()
+    {
+        var copy = (SmileFusionOptions)MemberwiseClone();
+        copy.Keep = [.. Keep];
+        return copy;
+    }
+
     /// <summary>Checks the options against a pool's number of experts.</summary>
     /// <param name="expertCount">Number of experts.</param>
     /// <exception cref="SmileException">An option is out of range.</exception>
@@ -48,7 +58,10 @@ public class SmileFusionOptions
             nameof(ExpertsPerToken),
             ExpertsPerToken,
             $"1 to {expertCount}, the number of experts");
-        Require(Threads is null or (>= 1 and <= 1024), nameof(Threads), Threads, "1 to 1024");
+        Require(Enum.IsDefined(Shared), nameof(Shared), Shared, $"one of {string.Join(", ", Enum.GetNames<SharedParameters>())}");
+        Require(Enum.IsDefined(Compatibility), nameof(Compatibility), Compatibility, $"one of {string.Join(", ", Enum.GetNames<FusionCompatibility>())}");
+        Precision.Validate();
+        ThreadCount.Validate(Threads);
         Require(MaxMemory is null or >= 1, nameof(MaxMemory), MaxMemory, "a positive number of bytes");
     }
 

@@ -111,7 +111,7 @@ public sealed class SmileModel : IDisposable
     /// <param name="observer">Told where every token is routed; or null.</param>
     /// <param name="cancellation">Ends the run between layers.</param>
     /// <returns>The outputs by name, batch first.</returns>
-    /// <exception cref="SmileException">An input is missing or of another shape or type, or an output is unknown.</exception>
+    /// <exception cref="SmileException">An input is missing, unknown, or of another shape or type, or an output is unknown.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public IReadOnlyDictionary<string, HostTensor> Run(
         IReadOnlyDictionary<string, HostTensor> inputs,
@@ -142,7 +142,7 @@ public sealed class SmileModel : IDisposable
     /// <see cref="GenerationOptions.PadToken"/>.
     /// </returns>
     /// <exception cref="SmileException">
-    /// The model doesn't generate, an input is missing or of another shape or type, or an option is out of range.
+    /// The model doesn't generate, an input is missing, unknown, or of another shape or type, or an option is out of range.
     /// </exception>
     /// <exception cref="OperationCanceledException">The generation was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
@@ -171,7 +171,7 @@ public sealed class SmileModel : IDisposable
     /// <param name="cancellation">Ends the generation between layers.</param>
     /// <returns>The new tokens: one of each sequence that has not ended, in the order of the sequences, then the next of each.</returns>
     /// <exception cref="SmileException">
-    /// The model doesn't generate, an input is missing or of another shape or type, or an option is out of range.
+    /// The model doesn't generate, an input is missing, unknown, or of another shape or type, or an option is out of range.
     /// </exception>
     /// <exception cref="OperationCanceledException">The generation was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
@@ -217,7 +217,7 @@ public sealed class SmileModel : IDisposable
     }
 
     /// <summary>Runs a batch for what happens inside.</summary>
-    /// <exception cref="SmileException">An input is missing or of another shape or type.</exception>
+    /// <exception cref="SmileException">An input is missing, unknown, or of another shape or type.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     internal void Observe(
         IReadOnlyDictionary<string, HostTensor> inputs, IActivationObserver activations, CancellationToken cancellation = default)
@@ -320,6 +320,11 @@ public sealed class SmileModel : IDisposable
                     $"Input {port.Name} is {tensor.Type} [{string.Join(", ", tensor.Shape)}]; expected {Describe(port)}"
                     + (batch is { } size ? $" with {size} rows." : "."));
             }
+        }
+
+        if (inputs.Keys.FirstOrDefault(name => Inputs.All(port => port.Name != name)) is { } unknown)
+        {
+            throw new SmileException($"The model has no input {ErrorText.Clip(unknown)}; it takes {string.Join(", ", Inputs.Select(port => port.Name))}.");
         }
     }
 

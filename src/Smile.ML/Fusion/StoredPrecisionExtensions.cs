@@ -5,6 +5,16 @@ namespace Smile.ML.Fusion;
 /// <summary>What a stored precision means for tensors and configurations.</summary>
 internal static class StoredPrecisionExtensions
 {
+    /// <summary>Checks that a precision is one of those there are.</summary>
+    /// <exception cref="SmileException">It is not.</exception>
+    public static void Validate(this StoredPrecision precision)
+    {
+        if (!Enum.IsDefined(precision))
+        {
+            throw new SmileException($"Precision is {precision}; expected one of {string.Join(", ", Enum.GetNames<StoredPrecision>())}.");
+        }
+    }
+
     /// <summary>Gets the type to store instead of a floating-point type.</summary>
     public static TensorType TypeOf(this StoredPrecision precision, TensorType stored) => precision switch
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Smile.ML.Checkpoints;
 
@@ -37,7 +38,9 @@ public sealed class TaskHead
             double norm = Math.Sqrt(Dot(row, row));
             if (!(norm > 0) || !double.IsFinite(norm) || !float.IsFinite(scale))
             {
-                throw new SmileException($"Head {ErrorText.Clip(name)}: the embedding of class {ErrorText.Clip(ClassNames[c])} has norm {norm}, the scale is {scale}; expected finite values, not zero.");
+                throw new SmileException(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Head {ErrorText.Clip(name)}: the embedding of class {ErrorText.Clip(ClassNames[c])} has norm {norm}, the scale is {scale}; expected finite values, not zero."));
             }
 
             for (int i = 0; i < row.Length; i++)

@@ -1,3 +1,5 @@
+using Smile.ML.Checkpoints;
+
 namespace Smile.ML;
 
 /// <summary>Where the files of a transformer's model are.</summary>

@@ -43,6 +43,12 @@ internal static class NetworkClassifier
             return [.. names.Select((_, id) => $"LABEL_{id}")];
         }
 
+        if (labels.ValueKind != JsonValueKind.Object)
+        {
+            throw new SmileException(
+                $"{config.Location}: id2label is {ErrorText.Clip(labels.GetRawText())}; expected an object with the ids 0 to {classes - 1}, each with a name.");
+        }
+
         foreach (JsonProperty label in labels.EnumerateObject())
         {
             if (!int.TryParse(label.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int id)
@@ -50,7 +56,7 @@ internal static class NetworkClassifier
                 || label.Value.ValueKind != JsonValueKind.String)
             {
                 throw new SmileException(
-                    $"{config.Location}: id2label has {label.Name}: {label.Value.GetRawText()}; expected the ids 0 to {classes - 1}, each with a name.");
+                    $"{config.Location}: id2label has {ErrorText.Clip(label.Name)}: {ErrorText.Clip(label.Value.GetRawText())}; expected the ids 0 to {classes - 1}, each with a name.");
             }
 
             names[id] = label.Value.GetString()!;

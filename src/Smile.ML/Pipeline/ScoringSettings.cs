@@ -13,7 +13,12 @@ internal sealed record ScoringSettings(int BatchSize, string? Device, int? Threa
     public void Validate()
     {
         SmileTransformer.CheckBatchSize(BatchSize);
-        if (!WeightsInZip && string.IsNullOrEmpty(ModelFolder))
+        if (ModelFolder is "")
+        {
+            throw new SmileException($"{nameof(ModelFolder)} is \"\"; expected a folder, or null for a temporary one.");
+        }
+
+        if (!WeightsInZip && ModelFolder is null)
         {
             throw new SmileException($"{nameof(WeightsInZip)} is false, but {nameof(ModelFolder)} is not set; expected the folder for the weights.");
         }

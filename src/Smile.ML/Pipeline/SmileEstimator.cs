@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
+using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
 using Smile.ML.Networks;

@@ -9,6 +9,9 @@ internal sealed class RecordingLogger : ILogger<ISmilePredictor>
 {
     public ConcurrentQueue<(LogLevel Level, string Message, Exception? Exception)> Entries { get; } = [];
 
+    /// <summary>Gets or sets whether logging throws, as a provider may.</summary>
+    public bool Throws { get; set; }
+
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull
         => null;
@@ -16,5 +19,12 @@ internal sealed class RecordingLogger : ILogger<ISmilePredictor>
     public bool IsEnabled(LogLevel logLevel) => true;
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
-        => Entries.Enqueue((logLevel, formatter(state, exception), exception));
+    {
+        if (Throws)
+        {
+            throw new InvalidOperationException("The log is full.");
+        }
+
+        Entries.Enqueue((logLevel, formatter(state, exception), exception));
+    }
 }

@@ -79,6 +79,23 @@ public sealed class SmilePredictorTests : PredictorTest
     }
 
     [TestMethod]
+    public async Task ALoggerThatThrowsEndsNoMoreThanItsBatch()
+    {
+        (string folder, _) = WriteModels();
+        using var serial = SmileModel.Load(folder);
+        var model = new ObservedModel(SmileModel.Load(folder));
+        SmilePredictor predictor = Predictor(model);
+        Logger.Throws = true;
+        InvalidOperationException e = await Assert.ThrowsExactlyAsync<InvalidOperationException>(() => predictor.PredictAsync(Rows(0)));
+        Assert.AreEqual("The log is full.", e.Message);
+        Logger.Throws = false;
+        CollectionAssert.AreEqual(Expected(serial, Rows(1)), await OutputAsync(predictor, Rows(1)));
+        Assert.AreEqual(0, predictor.Status.QueueLength);
+        await predictor.DisposeAsync();
+        Assert.IsTrue(model.IsFreed);
+    }
+
+    [TestMethod]
     public async Task OnlyRequestsOfOneShapeAndWantingTheSameShareARun()
     {
         // Computes -x, for inputs of any shape.

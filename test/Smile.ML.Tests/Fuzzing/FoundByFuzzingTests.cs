@@ -56,6 +56,23 @@ public sealed class FoundByFuzzingTests
     }
 
     [TestMethod]
+    public void AFactorThatIsNoMatrixIsRefused()
+    {
+        using var folder = new TemporaryFolder();
+        string fused = folder["fused"], file = Path.Combine(fused, "model.safetensors");
+        using (var models = ModelPool.Open(TestPool.WriteMlp(folder, 2, [6, 8, 5])))
+        {
+            new SmileFusion(new SmileFusionOptions { ExpertRank = 2, RouterRank = 1, Threads = 1 }).Fuse(models, fused);
+        }
+
+        Dictionary<string, HostTensor> tensors = TensorFile.Read(file);
+        string u = tensors.Keys.First(name => name.EndsWith(".u", StringComparison.Ordinal));
+        tensors[u] = HostTensor.FromFloats([], [1]);
+        TensorFile.Write(file, tensors);
+        AssertRefused(() => CheckpointSummary.Read(fused), fused, $"{u} is []; expected [outputs, rank]");
+    }
+
+    [TestMethod]
     public void MessagesAboutLongTextsAreShort()
     {
         using var folder = new TemporaryFolder();

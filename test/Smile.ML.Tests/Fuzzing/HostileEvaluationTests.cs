@@ -28,13 +28,16 @@ public sealed class HostileEvaluationTests
     }
 
     [TestMethod]
-    public void ALabelOutsideOfTheHeadIsNamed()
+    [DataRow(-1)]
+    [DataRow(-5)]
+    [DataRow(3)]
+    public void ALabelOutsideOfTheHeadIsNamed(int label)
     {
         using var folder = new TemporaryFolder();
         using SmileModel model = SmileModel.Load(Path.Combine(TinyModels.WriteClipPool(folder["pool"], 1), "_pretrained_"), new ComputeOptions { Threads = 1 });
-        using TaskData data = WriteData(folder, TestPool.Gaussian(new Random(1), 1, 3, 3, 8, 8), [0, -5, 2]);
+        using TaskData data = WriteData(folder, TestPool.Gaussian(new Random(1), 1, 3, 3, 8, 8), [0, label, 2]);
         SmileException e = Assert.ThrowsExactly<SmileException>(() => Evaluation.Accuracy(model, TinyModels.Head("t", 3, TinyModels.ClipEmbedding), data));
-        Assert.Contains("label -5", e.Message, StringComparison.Ordinal);
+        Assert.Contains($"image 1: its label is {label}", e.Message, StringComparison.Ordinal);
     }
 
     [TestMethod]

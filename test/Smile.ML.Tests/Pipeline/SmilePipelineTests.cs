@@ -100,6 +100,20 @@ public sealed class SmilePipelineTests : PipelineTest
     }
 
     [TestMethod]
+    public void AnEstimatorKeepsTheOptionsItWasMadeWith()
+    {
+        SmileOptions options = Options;
+        IDataView data = Load(TinyModels.Rows(5, TinyModels.MlpInputs));
+        SmileEstimator estimator = Ml.Transforms.Smile(Mlp, options);
+        options.ExpertRank = null;
+        options.BatchSize = 1;
+        options.OutputColumnName = "Other";
+        options.Keep.Add("*");
+        using SmileTransformer expected = Fit(Options), found = estimator.Fit(data);
+        AssertSameBits(Column(expected.Transform(data), "Embedding"), Column(found.Transform(data), "Embedding"));
+    }
+
+    [TestMethod]
     public void CachesFiltersAndShufflesKeepRowsTogether()
     {
         SmileOptions options = Options;

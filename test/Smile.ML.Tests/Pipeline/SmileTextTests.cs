@@ -156,6 +156,7 @@ public sealed class SmileTextTests : PipelineTest
         Assert.AreEqual("Vector", Added("""{"id2label":{"0":"price"}}""", classes: 1));
         Assert.AreEqual("Vector Score PredictedLabel", Added("{}", classes: 2));
         Assert.Contains("no name for class 1 of 2", Assert.ThrowsExactly<SmileException>(() => Added("""{"id2label":{"0":"a","00":"b"}}""", 2)).Message);
+        Assert.Contains("an object with the ids 0 to 1", Assert.ThrowsExactly<SmileException>(() => Added("""{"id2label":["a","b"]}""", 2)).Message);
         Assert.Contains("0 to 1", Assert.ThrowsExactly<SmileException>(() => Added("""{"id2label":{"0":"a","2":"b"}}""", 2)).Message);
 
         string Added(string changes, int classes)

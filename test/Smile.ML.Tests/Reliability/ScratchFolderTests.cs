@@ -1,3 +1,5 @@
+using Smile.ML.Checkpoints;
+
 namespace Smile.ML.Tests.Reliability;
 
 [TestClass]
@@ -7,7 +9,7 @@ public sealed class ScratchFolderTests
     public void FoldersOfKilledProcessesAreRemovedAndNoOthers()
     {
         using var alive = new ScratchFolder();
-        string killed = Directory.CreateTempSubdirectory("smile-").FullName, foreign = Directory.CreateTempSubdirectory("smile-").FullName;
+        string killed = Directory.CreateTempSubdirectory(ScratchFolder.Prefix).FullName, foreign = Directory.CreateTempSubdirectory(ScratchFolder.Prefix).FullName;
         try
         {
             File.WriteAllBytes(Path.Combine(killed, ".lock"), []);

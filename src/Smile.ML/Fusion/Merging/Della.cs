@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Smile.ML.Fusion.Merging;
 
 /// <summary>
@@ -49,7 +51,9 @@ public sealed record Della : MergeMethod
         base.Validate();
         if (Density - Epsilon <= 0 || Density + Epsilon > 1)
         {
-            throw new SmileException($"{Name}: density is {Density} and epsilon {Epsilon}; expected density - epsilon above 0 and density + epsilon at most 1.");
+            throw new SmileException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Name}: density is {Density} and epsilon {Epsilon}; expected density - epsilon above 0 and density + epsilon at most 1."));
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Smile.ML.Checkpoints;
+using Smile.ML.Compute;
 using Smile.ML.Compute.Cpu;
 using Smile.ML.Networks;
 
@@ -55,7 +56,7 @@ public abstract record MergeMethod
     /// <param name="progress">Told after each linear layer; or null.</param>
     /// <param name="cancellation">Ends the merge; nothing is left behind.</param>
     /// <returns>What was done.</returns>
-    /// <exception cref="SmileException">As for the other overload, or a value is too large for the element type, or the output can't be written.</exception>
+    /// <exception cref="SmileException">As for the other overload, or an option is out of range, a value is too large for the element type, or the output can't be written.</exception>
     /// <exception cref="OperationCanceledException">The merge was cancelled.</exception>
     public MergeReport Merge(
         ModelPool pool,
@@ -67,18 +68,16 @@ public abstract record MergeMethod
     {
         ArgumentNullException.ThrowIfNull(pool);
         ArgumentException.ThrowIfNullOrEmpty(outputFolder);
-        return MergedCheckpoint.Write(this, pool, CheckPool(pool), outputFolder, options ?? new MergeOptions(), overwrite, progress, cancellation);
+        options ??= new MergeOptions();
+        options.Validate();
+        return MergedCheckpoint.Write(this, pool, CheckPool(pool), outputFolder, options, overwrite, progress, cancellation);
     }
 
     /// <summary>Merges a pool that was checked before. Biases that only experts have are left out.</summary>
     internal ITensorSource Merge(ModelPool pool, NetworkManifest manifest, int? threads = null, CancellationToken cancellation = default)
     {
         Validate();
-        if (threads is < 1 or > 1024)
-        {
-            throw new SmileException($"Threads is {threads}; expected 1 to 1024.");
-        }
-
+        ThreadCount.Validate(threads);
         WorkerPool? own = threads is { } count ? new WorkerPool(count) : null;
         try
         {

@@ -1,3 +1,5 @@
+using Smile.ML.Compute;
+
 namespace Smile.ML.Fusion.Merging;
 
 /// <summary>How a merged model is computed and written, whatever the method.</summary>
@@ -11,4 +13,12 @@ public sealed record MergeOptions
 
     /// <summary>Gets the threads to work with; null for all that the machine (its cgroup) gives.</summary>
     public int? Threads { get; init; }
+
+    /// <summary>Checks the options.</summary>
+    /// <exception cref="SmileException">One is out of range.</exception>
+    internal void Validate()
+    {
+        Precision.Validate();
+        ThreadCount.Validate(Threads);
+    }
 }

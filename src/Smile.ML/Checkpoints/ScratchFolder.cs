@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 
-namespace Smile.ML;
+namespace Smile.ML.Checkpoints;
 
 /// <summary>
 /// A private folder under the system's temporary folder. It goes when it is disposed, or when the process exits normally; whoever needs
@@ -9,17 +9,37 @@ namespace Smile.ML;
 /// </summary>
 internal sealed class ScratchFolder : IDisposable
 {
-    private const string Prefix = "smile-";
+    /// <summary>What the names of these folders begin with.</summary>
+    public const string Prefix = "smile-ml-scratch-";
+
+    private const int MaxAttempts = 8;
     private const string LockName = ".lock";
 
     private static readonly ConcurrentDictionary<string, ScratchFolder> Existing = CreateRegistry();
 
     private readonly FileStream _lock;
 
+    /// <summary>Creates a folder.</summary>
+    /// <exception cref="SmileException">The system's temporary folder is not writable.</exception>
     public ScratchFolder()
     {
-        Path = Directory.CreateTempSubdirectory(Prefix).FullName;
-        _lock = Lock(Path, FileMode.CreateNew);
+        try
+        {
+            for (int attempt = 1; ; attempt++)
+            {
+                Path = Directory.CreateTempSubdirectory(Prefix).FullName;
+                if (TryTake(Path, isLast: attempt >= MaxAttempts) is { } held)
+                {
+                    _lock = held;
+                    break;
+                }
+            }
+        }
+        catch (Exception e) when (RegularFile.IsFileFailure(e))
+        {
+            throw RegularFile.Failure(System.IO.Path.GetTempPath(), "a folder for temporary files cannot be made there", e);
+        }
+
         Existing[Path] = this;
     }
 
@@ -46,12 +66,37 @@ internal sealed class ScratchFolder : IDisposable
         {
             // Gone already.
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (RegularFile.IsFileFailure(e))
         {
             return;
         }
 
         Existing.TryRemove(Path, out _);
+    }
+
+    /// <summary>
+    /// Takes a new folder. Another process that removes leftovers in the instant between the lock file's creation and its locking takes the folder for
+    /// a leftover. Null where that may have happened.
+    /// </summary>
+    private static FileStream? TryTake(string folder, bool isLast)
+    {
+        FileStream held;
+        try
+        {
+            held = Lock(folder, FileMode.CreateNew);
+        }
+        catch (IOException) when (!isLast)
+        {
+            return null;
+        }
+
+        if (isLast || File.Exists(held.Name))
+        {
+            return held;
+        }
+
+        held.Dispose();
+        return null;
     }
 
     private static FileStream Lock(string folder, FileMode mode)
@@ -60,17 +105,31 @@ internal sealed class ScratchFolder : IDisposable
     /// <summary>Removes the folders whose locks nobody holds. One without a lock file is none of ours, or just being made.</summary>
     internal static void RemoveLeftovers()
     {
-        foreach (string folder in Directory.EnumerateDirectories(System.IO.Path.GetTempPath(), Prefix + "*"))
+        try
         {
-            try
+            foreach (string folder in Directory.EnumerateDirectories(System.IO.Path.GetTempPath(), Prefix + "*"))
             {
-                Lock(folder, FileMode.Open).Dispose();
+                TryRemove(folder);
+            }
+        }
+        catch (Exception e) when (RegularFile.IsFileFailure(e))
+        {
+            // Where folders can't be listed, none can be made: that is told whoever asks for one.
+        }
+    }
+
+    private static void TryRemove(string folder)
+    {
+        try
+        {
+            using (Lock(folder, FileMode.Open))
+            {
                 Directory.Delete(folder, recursive: true);
             }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                // In use, another user's, or gone already.
-            }
+        }
+        catch (Exception e) when (RegularFile.IsFileFailure(e))
+        {
+            // In use, another user's, or gone already.
         }
     }
 

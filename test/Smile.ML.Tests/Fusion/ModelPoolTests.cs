@@ -1,0 +1,60 @@
+using Smile.ML.Fusion;
+using Smile.ML.Fusion.Merging;
+using Smile.ML.Tests.Checkpoints;
+using Smile.ML.Tests.Testing;
+
+namespace Smile.ML.Tests.Fusion;
+
+[TestClass]
+public sealed class ModelPoolTests
+{
+    [TestMethod]
+    public void AModelOfThePoolIsNeverOverwrittenWhicheverWayItIsReached()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Inconclusive("Symbolic links need a privilege.");
+        }
+
+        using var folder = new TemporaryFolder();
+        string real = TestPool.WriteMlp(folder, 2, [6, 8, 5]), link = folder["link"], hop = folder["hop"];
+        Directory.CreateSymbolicLink(hop, real);
+        Directory.CreateSymbolicLink(link, hop);
+        byte[] before = File.ReadAllBytes(Path.Combine(real, "_pretrained_", "model.safetensors"));
+        foreach ((string opened, string written) in new[] { (link, real), (real, link), (hop, link) })
+        {
+            using ModelPool pool = ModelPool.Open(opened);
+            foreach (string model in new[] { Path.Combine(written, "_pretrained_"), Path.Combine(written, "b"), written })
+            {
+                SmileException e = Assert.ThrowsExactly<SmileException>(() => new SmileFusion().Fuse(pool, model, overwrite: true));
+                Assert.Contains(model, e.Message, StringComparison.Ordinal);
+                Assert.ThrowsExactly<SmileException>(() => new SimpleAverage().Merge(pool, model, overwrite: true));
+            }
+        }
+
+        CollectionAssert.AreEqual(before, File.ReadAllBytes(Path.Combine(real, "_pretrained_", "model.safetensors")));
+    }
+
+    [TestMethod]
+    [DataRow("", "no expert was selected")]
+    [DataRow("a,b,a", "a was selected twice")]
+    [DataRow("a,z", "there is no expert z; found a, b, c")]
+    public void ASelectionIsOfExpertsThatAreThere(string names, string expected)
+    {
+        using var folder = new TemporaryFolder();
+        using ModelPool pool = ModelPool.Open(TestPool.WriteMlp(folder, 3, [6, 8, 5]));
+        SmileException e = Assert.ThrowsExactly<SmileException>(() => pool.Select(names.Split(',', StringSplitOptions.RemoveEmptyEntries)));
+        Assert.Contains(expected, e.Message, StringComparison.Ordinal);
+    }
+
+    [TestMethod]
+    public void ASelectionLeavesThePoolOpen()
+    {
+        using var folder = new TemporaryFolder();
+        using ModelPool pool = ModelPool.Open(TestPool.WriteMlp(folder, 3, [6, 8, 5]));
+        ModelPool selection = pool.Select("c", "a");
+        CollectionAssert.AreEqual(new[] { "c", "a" }, selection.Experts.Select(expert => expert.Name).ToArray());
+        selection.Dispose();
+        new SmileFusion(new SmileFusionOptions { ExpertRank = 2, RouterRank = 1 }).Fuse(pool, folder["fused"]);
+    }
+}
