@@ -1,43 +1,51 @@
 using System.Collections.Concurrent;
+using System.Globalization;
+using System.Security.Cryptography;
 
 namespace Smile.ML.Checkpoints;
 
 /// <summary>
-/// A private folder under the system's temporary folder. It goes when it is disposed, or when the process exits normally; whoever needs
+/// A private folder for temporary files. It goes when it is disposed, or when the process exits normally; whoever needs
 /// its files longer than their names keeps them open (see <see cref="ModelFiles"/>). A lock file tells folders in use from those of
-/// killed processes, which the first folder of another process removes.
+/// killed processes, which the first folder of another process in the same place removes.
 /// </summary>
 internal sealed class ScratchFolder : IDisposable
 {
     /// <summary>What the names of these folders begin with.</summary>
     public const string Prefix = "smile-ml-scratch-";
 
-    private const int MaxAttempts = 8;
     private const string LockName = ".lock";
+    private const int IdLength = 16;
 
     private static readonly ConcurrentDictionary<string, ScratchFolder> Existing = CreateRegistry();
+    private static readonly ConcurrentDictionary<string, bool> Tidied = new(StringComparer.Ordinal);
 
     private readonly FileStream _lock;
 
     /// <summary>Creates a folder.</summary>
-    /// <exception cref="SmileException">The system's temporary folder is not writable.</exception>
-    public ScratchFolder()
+    /// <param name="root">The folder to create it in; the system's temporary folder where null.</param>
+    /// <exception cref="SmileException">The place is not writable.</exception>
+    public ScratchFolder(string? root = null)
     {
+        root ??= System.IO.Path.GetTempPath();
+        if (Tidied.TryAdd(root, true))
+        {
+            RemoveLeftovers(root);
+        }
+
         try
         {
-            for (int attempt = 1; ; attempt++)
-            {
-                Path = Directory.CreateTempSubdirectory(Prefix).FullName;
-                if (TryTake(Path, isLast: attempt >= MaxAttempts) is { } held)
-                {
-                    _lock = held;
-                    break;
-                }
-            }
+            Path = System.IO.Path.Combine(System.IO.Path.GetFullPath(root), Prefix + RandomNumberGenerator.GetHexString(IdLength, lowercase: true));
+            CreatePrivate(Path);
+            _lock = Lock(Path, FileMode.CreateNew);
+
+            // Only now others look at the folder.
+            _lock.Write(System.Text.Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture)));
+            _lock.Flush();
         }
         catch (Exception e) when (RegularFile.IsFileFailure(e))
         {
-            throw RegularFile.Failure(System.IO.Path.GetTempPath(), "a folder for temporary files cannot be made there", e);
+            throw RegularFile.Failure(root, "a folder for temporary files cannot be made there", e);
         }
 
         Existing[Path] = this;
@@ -74,47 +82,19 @@ internal sealed class ScratchFolder : IDisposable
         Existing.TryRemove(Path, out _);
     }
 
-    /// <summary>
-    /// Takes a new folder. Another process that removes leftovers in the instant between the lock file's creation and its locking takes the folder for
-    /// a leftover. Null where that may have happened.
-    /// </summary>
-    private static FileStream? TryTake(string folder, bool isLast)
-    {
-        FileStream held;
-        try
-        {
-            held = Lock(folder, FileMode.CreateNew);
-        }
-        catch (IOException) when (!isLast)
-        {
-            return null;
-        }
-
-        if (isLast || File.Exists(held.Name))
-        {
-            return held;
-        }
-
-        held.Dispose();
-        return null;
-    }
-
-    private static FileStream Lock(string folder, FileMode mode)
-        => new(System.IO.Path.Combine(folder, LockName), mode, FileAccess.Write, FileShare.None, bufferSize: 0);
-
-    /// <summary>Removes the folders whose locks nobody holds. One without a lock file is none of ours, or just being made.</summary>
-    internal static void RemoveLeftovers()
+    /// <summary>Removes the folders whose locks nobody holds. One without a written lock file is none of ours, or just being made.</summary>
+    internal static void RemoveLeftovers(string root)
     {
         try
         {
-            foreach (string folder in Directory.EnumerateDirectories(System.IO.Path.GetTempPath(), Prefix + "*"))
+            foreach (string folder in Directory.EnumerateDirectories(root, Prefix + "*"))
             {
                 TryRemove(folder);
             }
         }
         catch (Exception e) when (RegularFile.IsFileFailure(e))
         {
-            // Where folders can't be listed, none can be made: that is told whoever asks for one.
+            // Not a place to look into; whether folders can be made there is told whoever makes one.
         }
     }
 
@@ -122,8 +102,10 @@ internal sealed class ScratchFolder : IDisposable
     {
         try
         {
-            using (Lock(folder, FileMode.Open))
+            // The length is asked before the file is opened: a pipe reports 0, and opening it would wait for a reader.
+            if (new FileInfo(System.IO.Path.Combine(folder, LockName)).Length > 0)
             {
+                Lock(folder, FileMode.Open).Dispose();
                 Directory.Delete(folder, recursive: true);
             }
         }
@@ -133,9 +115,23 @@ internal sealed class ScratchFolder : IDisposable
         }
     }
 
+    private static void CreatePrivate(string path)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(path);
+        }
+        else
+        {
+            Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+    }
+
+    private static FileStream Lock(string folder, FileMode mode)
+        => new(System.IO.Path.Combine(folder, LockName), mode, FileAccess.Write, FileShare.None, bufferSize: 0);
+
     private static ConcurrentDictionary<string, ScratchFolder> CreateRegistry()
     {
-        RemoveLeftovers();
         var existing = new ConcurrentDictionary<string, ScratchFolder>(StringComparer.Ordinal);
         AppDomain.CurrentDomain.ProcessExit += (_, _) =>
         {

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 
@@ -22,6 +23,9 @@ internal sealed class BatchingCursor : DataViewRowCursor
     private long _position = -1;
     private bool _ended;
 
+    // What reading ahead met; the rows before it come first.
+    private ExceptionDispatchInfo? _failure;
+
     public BatchingCursor(SmileRowMapper mapper, DataViewRowCursor source, bool[] active)
     {
         (_mapper, _source, _active) = (mapper, source, active);
@@ -40,11 +44,11 @@ internal sealed class BatchingCursor : DataViewRowCursor
 
     public override ValueGetter<DataViewRowId> GetIdGetter() => (ValueGetter<DataViewRowId>)_ids.Getter;
 
-    public override bool IsColumnActive(DataViewSchema.Column column) => _active[column.Index];
+    public override bool IsColumnActive(DataViewSchema.Column column) => _mapper.IsActive(_active, column);
 
     public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column)
     {
-        SmileRowMapper.RequireActive(_active, column);
+        _mapper.RequireActive(_active, column);
         return SmileRowMapper.Cast<TValue>(
             _mapper.IsPassedThrough(column, out DataViewSchema.Column source)
                 ? _passedThrough[source.Index]!.Getter
@@ -63,6 +67,7 @@ internal sealed class BatchingCursor : DataViewRowCursor
         {
             _ended = true;
             _position = -1;
+            _failure?.Throw();
             return false;
         }
 
@@ -82,13 +87,29 @@ internal sealed class BatchingCursor : DataViewRowCursor
         base.Dispose(disposing);
     }
 
+    /// <summary>Takes the next rows in; false where there are none, since all were read or the next can't be.</summary>
     private bool ReadBlock()
     {
         _row = 0;
         _batches.Clear();
         _block.Clear(_nextBlockSize);
-        while (_block.Rows < _nextBlockSize && _source.MoveNext())
+        while (_failure is null && _block.Rows < _nextBlockSize && TryReadRow())
         {
+        }
+
+        _nextBlockSize = Math.Min(2 * _nextBlockSize, _mapper.Transformer.BatchSize);
+        return _block.Rows > 0;
+    }
+
+    private bool TryReadRow()
+    {
+        try
+        {
+            if (!_source.MoveNext())
+            {
+                return false;
+            }
+
             int row = _block.Rows;
             foreach (BufferedColumn? column in _passedThrough)
             {
@@ -98,10 +119,15 @@ internal sealed class BatchingCursor : DataViewRowCursor
             _ids.Fetch(row);
             _batches.Add(_source.Batch);
             _block.Add();
+            return true;
         }
-
-        _nextBlockSize = Math.Min(2 * _nextBlockSize, _mapper.Transformer.BatchSize);
-        return _block.Rows > 0;
+#pragma warning disable CA1031 // Thrown when its row's turn comes
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            _failure = ExceptionDispatchInfo.Capture(e);
+            return false;
+        }
     }
 
     private int CurrentRow()

@@ -65,7 +65,7 @@ internal sealed class InputColumn
     {
         DataViewSchema.Column column = schema.GetColumnOrNull(Name)
             ?? throw Missing(schema.Where(column => !column.IsHidden).Select(column => column.Name));
-        return column.Type is VectorDataViewType type && Takes(type.ItemType) && (HoldsTokens || type.Size == Size)
+        return column.Type is VectorDataViewType type && Takes(type.ItemType) && (HoldsTokens || (type.Size == Size && HasAxes(type)))
             ? column
             : throw Mismatch($"is {column.Type}");
     }
@@ -90,6 +90,10 @@ internal sealed class InputColumn
             _ => $"Vector<{item}> of unknown size",
         };
     }
+
+    /// <summary>Tells whether a vector's axes, where it has several, are the network's: an image with its channels last is another image.</summary>
+    private bool HasAxes(VectorDataViewType type)
+        => type.Dimensions.Length == 1 || Port.Shape.Count == 1 || type.Dimensions.SkipWhile(d => d == 1).SequenceEqual(Port.Shape.SkipWhile(d => d == 1));
 
     private bool Takes(DataViewType item) => HoldsTokens ? Array.Exists(TokenTypes, type => type.Equals(item)) : NumberDataViewType.Single.Equals(item);
 

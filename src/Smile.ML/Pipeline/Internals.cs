@@ -40,6 +40,10 @@ internal static class Internals
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_FallbackToCpu")]
     public static extern bool FallbackToCpu([UnsafeAccessorType(EnvironmentType)] object environment);
 
+    /// <summary>Gets the folder in which a context wants temporary files.</summary>
+    [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "get_TempFilePath")]
+    public static extern string? TempFilePath([UnsafeAccessorType(EnvironmentType)] object environment);
+
     /// <summary>Writes the header by which ML.NET finds the loader of a saved model.</summary>
     /// <param name="context">The model being saved.</param>
     /// <param name="modelSignature">The model's kind, 8 characters.</param>

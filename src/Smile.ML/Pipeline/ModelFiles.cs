@@ -17,9 +17,11 @@ internal sealed class ModelFiles : IDisposable
 
     private ModelFiles(ScratchFolder? scratch) => _scratch = scratch;
 
-    /// <summary>Gets what the files are.</summary>
+    /// <summary>Tells what the files are.</summary>
+    /// <param name="whole">Whether to read all of them, and not only their ends.</param>
     /// <exception cref="ObjectDisposedException">The files are closed.</exception>
-    public IEnumerable<SavedFile> Entries => _files.Select(file => SavedFile.Of(file.Name, file.Handle));
+    public SavedFile[] Describe(bool whole)
+        => [.. _files.Select(file => whole ? SavedFile.OfAll(file.Name, file.Handle) : SavedFile.OfEnds(file.Name, file.Handle))];
 
     /// <summary>Opens the files of a model.</summary>
     /// <param name="folder">The model's folder.</param>

@@ -23,8 +23,8 @@ internal sealed class ScoringBlock
     private readonly SmileColumns _columns;
     private readonly InputBuffer[] _inputs;
     private readonly ClassificationScores[] _classifiers;
-    private ReadOnlyMemory<float>[] _outputs = [];
-    private long[][] _generated = [];
+    private RowResult<ReadOnlyMemory<float>>[] _outputs = [];
+    private RowResult<long[]>[] _generated = [];
     private bool _scored;
     private bool _continued;
 
@@ -60,8 +60,8 @@ internal sealed class ScoringBlock
 
         if (_outputs.Length != capacity)
         {
-            _outputs = new ReadOnlyMemory<float>[capacity];
-            _generated = _columns.Generation is null ? [] : new long[capacity][];
+            _outputs = new RowResult<ReadOnlyMemory<float>>[capacity];
+            _generated = _columns.Generation is null ? [] : new RowResult<long[]>[capacity];
         }
     }
 
@@ -138,37 +138,60 @@ internal sealed class ScoringBlock
     {
         if (!_scored)
         {
-            foreach (int[] batch in Batches())
-            {
-                Score(batch);
-            }
-
+            ForEachBatch(_outputs, Score);
             _scored = true;
         }
 
-        return _outputs[row].Span;
+        return Value(_outputs[row]).Span;
     }
 
     private ReadOnlySpan<long> Generated(int row)
     {
         if (!_continued)
         {
-            foreach (int[] batch in Batches())
-            {
-                long[][] ids = _transformer.Generate(Gather(batch), batch.Length);
-                for (int i = 0; i < batch.Length; i++)
-                {
-                    _generated[batch[i]] = ids[i];
-                }
-            }
-
+            ForEachBatch(_generated, rows => _transformer.Generate(Gather(rows), rows.Length));
             _continued = true;
         }
 
-        return _generated[row];
+        return Value(_generated[row]);
     }
 
-    private IEnumerable<int[]> Batches() => Enumerable.Range(0, Rows).GroupBy(BatchKey).Select(batch => batch.ToArray());
+    private void ForEachBatch<T>(RowResult<T>[] results, Func<int[], T[]> compute)
+    {
+        foreach (IGrouping<string, int> batch in Enumerable.Range(0, Rows).GroupBy(BatchKey))
+        {
+            Compute([.. batch], results, compute);
+        }
+    }
+
+    /// <summary>Computes on rows together. Where that fails, each is tried alone: one that can't be computed is no other's fault.</summary>
+    private static void Compute<T>(int[] rows, RowResult<T>[] results, Func<int[], T[]> compute)
+    {
+        try
+        {
+            T[] values = compute(rows);
+            for (int i = 0; i < rows.Length; i++)
+            {
+                results[rows[i]] = new RowResult<T>(values[i], null);
+            }
+        }
+        catch (SmileException e) when (rows.Length == 1)
+        {
+            results[rows[0]] = new RowResult<T>(default, e);
+        }
+        catch (SmileException)
+        {
+            foreach (int row in rows)
+            {
+                Compute([row], results, compute);
+            }
+        }
+    }
+
+    /// <exception cref="SmileException">The row could not be computed.</exception>
+    private T Value<T>(RowResult<T> result) => result.Failure is not { } failure
+        ? result.Value!
+        : throw new SmileException($"The row cannot be scored (column {string.Join(", ", _columns.Inputs.Select(input => input.Name))}): {failure.Message}", failure);
 
     /// <summary>
     /// Tells by which key a row is gathered with others. A row in which nothing may be seen is never padded: its tokens attend to all alike,
@@ -179,16 +202,13 @@ internal sealed class ScoringBlock
             ? ((Tokens(0)[row].Length + LengthStep - 1) / LengthStep).ToString(CultureInfo.InvariantCulture)
             : string.Join(',', _inputs.OfType<TokenInputBuffer>().Select(input => input[row].Length));
 
-    private void Score(int[] rows)
+    private ReadOnlyMemory<float>[] Score(int[] rows)
     {
         HostTensor output = _transformer.Run(Gather(rows));
         bool perToken = _columns.PadsTokens && _columns.Output.Port.Shape is [-1, ..];
-        for (int i = 0; i < rows.Length; i++)
-        {
-            _outputs[rows[i]] = perToken
-                ? _columns.Output.Read(output, i, Tokens(0)[rows[i]].Length, _columns.MaskIndex < 0 ? [] : Tokens(_columns.MaskIndex)[rows[i]])
-                : _columns.Output.Read(output, i, tokens: null, mask: []);
-        }
+        return [.. rows.Select((row, i) => perToken
+            ? _columns.Output.Read(output, i, Tokens(0)[row].Length, _columns.MaskIndex < 0 ? [] : Tokens(_columns.MaskIndex)[row])
+            : _columns.Output.Read(output, i, tokens: null, mask: []))];
     }
 
     /// <summary>Makes the network's inputs of rows that can run together.</summary>
@@ -223,4 +243,7 @@ internal sealed class ScoringBlock
     }
 
     private TokenInputBuffer Tokens(int input) => (TokenInputBuffer)_inputs[input];
+
+    /// <summary>What was computed of a row, or why it could not be.</summary>
+    private readonly record struct RowResult<T>(T? Value, SmileException? Failure);
 }

@@ -12,6 +12,8 @@ namespace Smile.ML;
 /// </summary>
 public sealed class SmileEstimator : IEstimator<SmileTransformer>
 {
+    // Its settings (device, temporary folder) may change until a fit; those of the host are what they were when it was registered.
+    private readonly IHostEnvironment _environment;
     private readonly IHost _host;
     private readonly SmileColumns _columns;
     private readonly Func<SmileTransformer> _fit;
@@ -19,6 +21,7 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
     internal SmileEstimator(IHostEnvironment environment, ModelPool pool, IModelMaker maker, ColumnSettings columns, ScoringSettings scoring)
     {
         scoring.Validate();
+        _environment = environment;
         _host = environment.Register(nameof(SmileEstimator));
         NetworkManifest manifest = pool.ReadManifest();
         _columns = new SmileColumns(columns, manifest.Config, manifest.Inputs, manifest.Outputs, manifest.CanGenerate);
@@ -27,6 +30,7 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
 
     internal SmileEstimator(IHostEnvironment environment, SmileTransformer transformer)
     {
+        _environment = environment;
         _host = environment.Register(nameof(SmileEstimator));
         _columns = transformer.Columns;
         _fit = () => transformer;
@@ -35,7 +39,7 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
     /// <summary>Fuses or merges the pool. The rows are never read: only the input columns' types are looked at.</summary>
     /// <remarks>
     /// Messages go to the context's log; cancelling the context ends the work between two layers. The model is written to
-    /// <see cref="SmileOptions.ModelFolder"/>, else to the system's temporary folder, where it stays, nameless where the system allows it,
+    /// <see cref="SmileOptions.ModelFolder"/>, else to the context's temporary folder (<see cref="MLContext.TempFilePath"/>), where it stays, nameless where the system allows it,
     /// until the transformer is disposed. Every call does the work again: cross-validation over f folds fuses f times. To do it
     /// once, keep the model in a folder and go on with
     /// <see cref="SmileCatalog.ApplySmileModel"/>.
@@ -70,8 +74,8 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
         Internals.CheckAlive(_host);
 
         // A device that is not there is better told before the work than after.
-        ComputeOptions compute = ScoringDevice.Choose(_host, scoring.Device, scoring.Threads);
-        ScratchFolder? scratch = scoring.ModelFolder is null ? new ScratchFolder() : null;
+        ComputeOptions compute = ScoringDevice.Choose(_environment, scoring.Device, scoring.Threads);
+        ScratchFolder? scratch = scoring.ModelFolder is null ? new ScratchFolder(Internals.TempFilePath(_environment)) : null;
         try
         {
             string folder = scoring.ModelFolder ?? Path.Combine(scratch!.Path, "model");

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Microsoft.ML;
 using Microsoft.ML.Runtime;
 using Microsoft.Win32.SafeHandles;
@@ -9,16 +10,20 @@ using Smile.ML.Networks.Generation;
 namespace Smile.ML;
 
 /// <summary>
-/// A transformer in an ML.NET model file: the entry <c>Smile.bin</c>, which starts with the format's version and holds columns, heads and the
-/// list of the model's files, and each of these files as an entry of its own, as it is on disk, or the path of the folder with them.
+/// A transformer in an ML.NET model file: the entry <c>Smile.bin</c>, which starts with the format's version, holds columns, heads and the
+/// list of the model's files and ends with a hash of it all, and each of these files as an entry of its own, as it is on disk, or the path of the
+/// folder with them.
 /// </summary>
 internal static class SmileModelFormat
 {
     /// <summary>The newest version of the format that is read, and the one that is written.</summary>
-    internal const int Version = 2;
+    internal const int Version = 3;
 
     // The first version with generated ids.
     private const int GenerationVersion = 2;
+
+    // The first version with hashes of all that is in the file: zip archives are read without looking at their own checksums.
+    private const int HashVersion = 3;
     private const string SettingsEntry = "Smile.bin";
     private const string ModelSignature = "SMILEMDL";
     private const int ChunkLength = 1 << 20;
@@ -35,8 +40,8 @@ internal static class SmileModelFormat
     public static void Save(ModelSaveContext context, SmileColumns columns, int batchSize, ModelFiles files, string? folder)
     {
         Internals.SetVersionInfo(context, ModelSignature, Version, typeof(SmileModelLoader), SmileModelLoader.Signature);
-        SavedFile[] entries = [.. files.Entries];
-        Internals.SaveEntry(context, SettingsEntry, writer =>
+        SavedFile[] entries = files.Describe(whole: folder is null);
+        byte[] settings = WriteSettings(writer =>
         {
             writer.Write(Version);
             WriteList(writer, columns.Inputs, input =>
@@ -58,6 +63,11 @@ internal static class SmileModelFormat
             });
             WriteList<GenerationSettings>(writer, columns.Generation is { } column ? [column] : [], generation => Write(writer, generation));
         });
+        Internals.SaveEntry(context, SettingsEntry, writer =>
+        {
+            writer.Write(settings);
+            writer.Write(SHA256.HashData(settings));
+        });
         foreach (SavedFile file in folder is null ? entries : [])
         {
             Internals.SaveEntry(context, file.Name, writer => files.CopyTo(file.Name, writer));
@@ -76,7 +86,7 @@ internal static class SmileModelFormat
         Settings? settings = null;
         ReadEntry(context, SettingsEntry, reader => settings = ReadSettings(reader));
         ComputeOptions compute = ScoringDevice.Choose(environment, how.Compute?.Device, how.Compute?.Threads);
-        ScratchFolder? scratch = settings!.Folder.Length == 0 ? new ScratchFolder() : null;
+        ScratchFolder? scratch = settings!.Folder.Length == 0 ? new ScratchFolder(Internals.TempFilePath(environment)) : null;
         try
         {
             ModelPlace place = scratch is null
@@ -102,8 +112,14 @@ internal static class SmileModelFormat
         foreach (SavedFile file in settings.Files)
         {
             string path = folder.PathOf(file.Name, $"{SettingsEntry} of the saved model");
-            ReadEntry(context, file.Name, reader => Extract(reader, path, file.Name, file.Length));
-            if (Look(path, file.Name) is var found && found != file)
+            var found = new SavedFile(file.Name, file.Length, "");
+            ReadEntry(context, file.Name, reader => found = Extract(reader, path, file));
+            if (!settings.HasHashes)
+            {
+                found = LookAtEnds(path, file.Name);
+            }
+
+            if (found != file)
             {
                 throw Damaged($"the entry {file.Name} has {found}; expected {file}");
             }
@@ -145,7 +161,7 @@ internal static class SmileModelFormat
                 throw new SmileException($"{path}: is missing; the pipeline was saved with it.");
             }
 
-            if (Look(path, file.Name) is var found && found != file)
+            if (LookAtEnds(path, file.Name) is var found && found != file)
             {
                 throw new SmileException($"{path}: is another file than the pipeline was saved with: found {found}; expected {file}.");
             }
@@ -166,17 +182,26 @@ internal static class SmileModelFormat
         return ModelFolder.WithSeparator(path).StartsWith(ModelFolder.WithSeparator(folder), comparison);
     }
 
-    private static SavedFile Look(string path, string name)
+    private static SavedFile LookAtEnds(string path, string name)
     {
         using SafeFileHandle handle = RegularFile.OpenRead(path, out _);
         try
         {
-            return SavedFile.Of(name, handle);
+            return SavedFile.OfEnds(name, handle);
         }
         catch (Exception e) when (RegularFile.IsFileFailure(e))
         {
             throw RegularFile.Failure(path, "cannot be read", e);
         }
+    }
+
+    private static byte[] WriteSettings(Action<BinaryWriter> write)
+    {
+        using var content = new MemoryStream();
+        using var writer = new BinaryWriter(content);
+        write(writer);
+        writer.Flush();
+        return content.ToArray();
     }
 
     private static void Write(BinaryWriter writer, TaskHead head)
@@ -236,12 +261,19 @@ internal static class SmileModelFormat
         }
     }
 
-    private static Settings ReadSettings(BinaryReader reader)
+    private static Settings ReadSettings(BinaryReader entry)
     {
+        using var hashing = new HashingStream(entry.BaseStream);
+        using var reader = new BinaryReader(hashing);
         try
         {
             int version = reader.ReadInt32();
-            if (version is < 1 or > Version)
+            if (version < 1)
+            {
+                throw Damaged($"{SettingsEntry} begins with {version}; expected the format's version");
+            }
+
+            if (version > Version)
             {
                 throw new SmileException(
                     $"The model was saved in version {version} of Smile.ML's format; this Smile.ML reads versions 1 to {Version}. Load it with a newer Smile.ML.");
@@ -254,6 +286,15 @@ internal static class SmileModelFormat
             string folder = reader.ReadString();
             List<SavedFile> files = ReadList(reader, r => new SavedFile(r.ReadString(), r.ReadInt64(), r.ReadString()));
             GenerationSettings? generation = version >= GenerationVersion ? ReadList(reader, ReadGeneration).SingleOrDefault() : null;
+            if (version >= HashVersion)
+            {
+                byte[] expected = hashing.GetHash();
+                if (!entry.ReadBytes(SHA256.HashSizeInBytes).AsSpan().SequenceEqual(expected))
+                {
+                    throw Damaged($"{SettingsEntry} doesn't end with the hash of its content");
+                }
+            }
+
             return new Settings(
                 new ColumnSettings(
                     "",
@@ -265,7 +306,8 @@ internal static class SmileModelFormat
                     generation),
                 batchSize,
                 folder,
-                files);
+                files,
+                HasHashes: version >= HashVersion);
         }
         catch (Exception e) when (e is IOException or FormatException or ArgumentException or OverflowException or InvalidOperationException)
         {
@@ -315,22 +357,25 @@ internal static class SmileModelFormat
         }
     }
 
-    private static void Extract(BinaryReader reader, string path, string name, long length)
+    /// <summary>Writes an entry's content to a file, and tells what it is.</summary>
+    private static SavedFile Extract(BinaryReader reader, string path, SavedFile expected)
     {
+        (string name, long length) = (expected.Name, expected.Length);
         try
         {
             using FileStream file = File.Create(path);
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
             var chunk = new byte[(int)Math.Clamp(length, 1, ChunkLength)];
             long written = 0;
             for (int read; written <= length && (read = reader.Read(chunk, 0, chunk.Length)) > 0; written += read)
             {
                 file.Write(chunk, 0, read);
+                hash.AppendData(chunk, 0, read);
             }
 
-            if (written != length)
-            {
-                throw Damaged($"the entry {name} has {(written < length ? $"{written}" : "more")} bytes; expected {length}");
-            }
+            return written == length
+                ? new SavedFile(name, length, Convert.ToHexString(hash.GetHashAndReset()))
+                : throw Damaged($"the entry {name} has {(written < length ? $"{written}" : "more")} bytes; expected {length}");
         }
         catch (Exception e) when (RegularFile.IsFileFailure(e))
         {
@@ -345,5 +390,6 @@ internal static class SmileModelFormat
     /// <param name="BatchSize">The most rows to score together.</param>
     /// <param name="Folder">The path of the folder with the weights; empty where they are in the model file.</param>
     /// <param name="Files">The model's files.</param>
-    private sealed record Settings(ColumnSettings Columns, int BatchSize, string Folder, IReadOnlyList<SavedFile> Files);
+    /// <param name="HasHashes">Whether the fingerprints of files in the model file are of their whole content.</param>
+    private sealed record Settings(ColumnSettings Columns, int BatchSize, string Folder, IReadOnlyList<SavedFile> Files, bool HasHashes);
 }

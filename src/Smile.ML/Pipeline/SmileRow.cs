@@ -31,11 +31,11 @@ internal sealed class SmileRow : DataViewRow
 
     public override ValueGetter<DataViewRowId> GetIdGetter() => _input.GetIdGetter();
 
-    public override bool IsColumnActive(DataViewSchema.Column column) => _active[column.Index];
+    public override bool IsColumnActive(DataViewSchema.Column column) => _mapper.IsActive(_active, column);
 
     public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column)
     {
-        SmileRowMapper.RequireActive(_active, column);
+        _mapper.RequireActive(_active, column);
         return _mapper.IsPassedThrough(column, out DataViewSchema.Column source)
             ? _input.GetGetter<TValue>(source)
             : SmileRowMapper.Cast<TValue>(_getters[column.Index - _mapper.InputSchema.Count], column);

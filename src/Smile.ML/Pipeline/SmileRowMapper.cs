@@ -47,6 +47,7 @@ internal sealed class SmileRowMapper : IRowToRowMapper
         var active = new bool[OutputSchema.Count];
         foreach (DataViewSchema.Column column in columns)
         {
+            RequireKnown(column);
             active[column.Index] = true;
         }
 
@@ -75,11 +76,19 @@ internal sealed class SmileRowMapper : IRowToRowMapper
     public Delegate?[] CreateGetters(ScoringBlock block, bool[] active, Func<int> currentRow)
         => [.. active.Skip(InputSchema.Count).Select((asked, index) => asked ? block.CreateGetter(index, currentRow) : null)];
 
-    /// <summary>Makes sure that a column was asked for.</summary>
-    /// <exception cref="InvalidOperationException">It was not.</exception>
-    public static void RequireActive(bool[] active, DataViewSchema.Column column)
+    /// <summary>Tells whether a column is among those asked for.</summary>
+    /// <exception cref="InvalidOperationException">It is one of another schema.</exception>
+    public bool IsActive(bool[] active, DataViewSchema.Column column)
     {
-        if (!active[column.Index])
+        RequireKnown(column);
+        return active[column.Index];
+    }
+
+    /// <summary>Makes sure that a column was asked for.</summary>
+    /// <exception cref="InvalidOperationException">It was not, or is one of another schema.</exception>
+    public void RequireActive(bool[] active, DataViewSchema.Column column)
+    {
+        if (!IsActive(active, column))
         {
             throw new InvalidOperationException($"Column {column.Name} is not active: it was not among the columns asked for.");
         }
@@ -89,5 +98,13 @@ internal sealed class SmileRowMapper : IRowToRowMapper
     /// <exception cref="InvalidOperationException">The column's values are of another type.</exception>
     public static ValueGetter<TValue> Cast<TValue>(Delegate? getter, DataViewSchema.Column column)
         => getter as ValueGetter<TValue>
-            ?? throw new InvalidOperationException($"Column {column.Name} is {column.Type}; its values can't be got as {typeof(TValue)}.");
+            ?? throw new InvalidOperationException($"Column {column.Name} is {column.Type}; its values can't be read as {typeof(TValue)}.");
+
+    private void RequireKnown(DataViewSchema.Column column)
+    {
+        if (column.Index >= OutputSchema.Count)
+        {
+            throw new InvalidOperationException($"Column {column.Name} ({column.Index}) is of another schema; this one has {OutputSchema.Count} columns.");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 using System.IO.Compression;
 using System.Reflection;
+using System.Security.Cryptography;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Smile.ML.Compute;
@@ -73,7 +74,7 @@ internal sealed class ZipTarget : FuzzTarget
         byte[] content = random.Next(4) switch
         {
             0 => ByteMutator.Mutate(random, _intact),
-            1 => Write([.. _entriesBeside.Select(entry => IsNamed(entry.Name, "Smile.bin") ? entry with { Content = ChangePlace(random, entry.Content) } : entry)]),
+            1 => Write(Seal([.. _entriesBeside.Select(entry => IsNamed(entry.Name, "Smile.bin") ? entry with { Content = ChangePlace(random, entry.Content) } : entry)])),
             _ => Rewrite(random),
         };
         using var file = new MemoryStream(content);
@@ -153,8 +154,37 @@ internal sealed class ZipTarget : FuzzTarget
             }
         }
 
-        return Write(entries);
+        return Write(random.Next(4) == 0 ? entries : Seal(entries));
     }
+
+    /// <summary>
+    /// Writes the hashes anew, as whoever means harm would: lengths and fingerprints of the model's files in the settings, and the settings' own.
+    /// </summary>
+    private IEnumerable<(string Name, byte[] Content)> Seal(IReadOnlyList<(string Name, byte[] Content)> entries)
+    {
+        foreach ((string name, byte[] content) in entries)
+        {
+            byte[] settings = content;
+            if (IsNamed(name, "Smile.bin") && content.Length > SHA256.HashSizeInBytes)
+            {
+                settings = content[..^SHA256.HashSizeInBytes];
+                foreach (string file in OurParts[1..])
+                {
+                    byte[] old = Describe(file, _entries.Single(entry => IsNamed(entry.Name, file)).Content);
+                    byte[]? changed = entries.FirstOrDefault(entry => IsNamed(entry.Name, file)).Content;
+                    int at = settings.AsSpan().IndexOf(old);
+                    settings = at < 0 || changed is null ? settings : [.. settings[..at], .. Describe(file, changed), .. settings[(at + old.Length)..]];
+                }
+
+                settings = [.. settings, .. SHA256.HashData(settings)];
+            }
+
+            yield return (name, settings);
+        }
+    }
+
+    private static byte[] Describe(string name, byte[] content)
+        => [.. Text(name), .. BitConverter.GetBytes((long)content.Length), .. Text(Convert.ToHexString(SHA256.HashData(content)))];
 
     /// <summary>Changes the place that the settings name for the weights.</summary>
     private byte[] ChangePlace(Random random, byte[] settings)

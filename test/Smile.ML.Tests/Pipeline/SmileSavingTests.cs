@@ -2,11 +2,14 @@ using System.Diagnostics;
 using System.IO.Compression;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
 using Smile.ML.Networks;
+using Smile.ML.Tests.Checkpoints;
 using Smile.ML.Tests.Testing;
 
 namespace Smile.ML.Tests.Pipeline;
@@ -87,6 +90,28 @@ public sealed class SmileSavingTests : PipelineTest
     }
 
     [TestMethod]
+    public void TemporaryFilesGoWhereTheContextSays()
+    {
+        using var place = new TemporaryFolder();
+        Save();
+        using var watcher = new FileSystemWatcher(place.Path, ScratchFolder.Prefix + "*") { NotifyFilter = NotifyFilters.DirectoryName };
+        using var seen = new CountdownEvent(2);
+        watcher.Created += (_, _) => seen.Signal();
+        watcher.EnableRaisingEvents = true;
+        SmileEstimator estimator = Ml.Transforms.Smile(Mlp, Options);
+        Ml.TempFilePath = place.Path;
+        estimator.Fit(Load(Rows)).Dispose();
+        (new MLContext { TempFilePath = place.Path }.Model.Load(ModelPath, out _) as IDisposable)?.Dispose();
+        Assert.IsTrue(seen.Wait(TimeSpan.FromSeconds(30)));
+        Assert.IsEmpty(Directory.GetFileSystemEntries(place.Path));
+
+        string nowhere = Path.Combine(place.Path, "file");
+        File.WriteAllText(nowhere, "");
+        Ml.TempFilePath = nowhere;
+        Assert.StartsWith(nowhere, Assert.ThrowsExactly<SmileException>(() => estimator.Fit(Load(Rows))).Message);
+    }
+
+    [TestMethod]
     public void TheFileHoldsThePlainFusedModel()
     {
         string fused = Path.Combine(Folder, "fused"), extracted = Path.Combine(Folder, "extracted");
@@ -132,6 +157,27 @@ public sealed class SmileSavingTests : PipelineTest
         }
 
         LoadAgain().Dispose();
+    }
+
+    [TestMethod]
+    [DataRow("Smile.bin")]
+    [DataRow("config.json")]
+    [DataRow("model.safetensors")]
+    public void AChangedBitIsNoticed(string name)
+    {
+        Save();
+        byte[] intact = File.ReadAllBytes(ModelPath);
+        var random = new Random(1);
+        for (int i = 0; i < 25; i++)
+        {
+            ChangeEntry(name, content =>
+            {
+                content[random.Next(content.Length)] ^= (byte)(1 << random.Next(8));
+                return content;
+            });
+            LoadError();
+            File.WriteAllBytes(ModelPath, intact);
+        }
     }
 
     [TestMethod]
@@ -319,10 +365,12 @@ public sealed class SmileSavingTests : PipelineTest
         return (SmileException)(error is TargetInvocationException ? error.InnerException! : error);
     }
 
+    /// <summary>Changes the settings, and their hash with them: what somebody might write, not what a disk might do.</summary>
     private void ChangeSettings(Action<byte[]> change) => ChangeEntry("Smile.bin", content =>
     {
-        change(content);
-        return content;
+        byte[] settings = content[..^SHA256.HashSizeInBytes];
+        change(settings);
+        return [.. settings, .. SHA256.HashData(settings)];
     });
 
     private void ChangeEntry(string name, Func<byte[], byte[]> change)

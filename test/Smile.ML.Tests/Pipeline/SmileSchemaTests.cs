@@ -1,5 +1,6 @@
 using Microsoft.ML;
 using Microsoft.ML.Data;
+using Smile.ML.Fusion;
 using Smile.ML.Tests.Testing;
 
 namespace Smile.ML.Tests.Pipeline;
@@ -49,6 +50,32 @@ public sealed class SmileSchemaTests : PipelineTest
             return Annotation<uint>(score, "ScoreColumnSetId");
         })];
         Assert.AreNotEqual(sets[0], sets[1]);
+    }
+
+    [TestMethod]
+    [DataRow(new[] { 3, 8, 8 }, true)]
+    [DataRow(new[] { 1, 3, 8, 8 }, true)]
+    [DataRow(new[] { 192 }, true)]
+    [DataRow(new[] { 8, 8, 3 }, false)]
+    [DataRow(new[] { 24, 8 }, false)]
+    public void AnImageWithOtherAxesIsAnotherImage(int[] dimensions, bool fits)
+    {
+        using ModelPool clip = ModelPool.Open(TinyModels.WriteClipPool(Path.Combine(Folder, "clip")));
+        var schema = SchemaDefinition.Create(typeof(PixelRow));
+        schema[nameof(PixelRow.Pixels)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, dimensions);
+        IDataView data = Ml.Data.LoadFromEnumerable([new PixelRow { Pixels = new VBuffer<float>(192, new float[192]) }], schema);
+        SmileEstimator estimator = Ml.Transforms.Smile(clip, Options);
+        if (fits)
+        {
+            using SmileTransformer transformer = estimator.Fit(data);
+            Assert.HasCount(1, Column(transformer.Transform(data), "Embedding"));
+        }
+        else
+        {
+            Assert.Contains(
+                $"is Vector<Single, {string.Join(", ", dimensions)}>; expected Vector<Single, 3, 8, 8>",
+                Assert.ThrowsExactly<SmileException>(() => estimator.Fit(data)).Message);
+        }
     }
 
     [TestMethod]

@@ -298,6 +298,12 @@ public sealed class SmileScoringTests : PipelineTest
         Assert.IsFalse(cursor.IsColumnActive(scored.Schema["Pixels"]));
         Assert.ThrowsExactly<InvalidOperationException>(() => cursor.GetGetter<VBuffer<float>>(scored.Schema["digits.Score"]));
         Assert.ThrowsExactly<InvalidOperationException>(() => cursor.GetGetter<float>(embedding));
+        var wide = new DataViewSchema.Builder();
+        wide.AddColumns(Enumerable.Range(0, 50).Select(i => new DataViewSchema.DetachedColumn($"{i}", NumberDataViewType.Single)));
+        DataViewSchema.Column foreign = wide.ToSchema()[49];
+        Assert.Contains("Column 49", Assert.ThrowsExactly<InvalidOperationException>(() => scored.GetRowCursor([foreign])).Message);
+        Assert.ThrowsExactly<InvalidOperationException>(() => cursor.IsColumnActive(foreign));
+        Assert.ThrowsExactly<InvalidOperationException>(() => cursor.GetGetter<float>(foreign));
 
         ValueGetter<VBuffer<float>> get = cursor.GetGetter<VBuffer<float>>(embedding);
         VBuffer<float> value = default;

@@ -209,6 +209,62 @@ public sealed class SmileTextTests : PipelineTest
     }
 
     [TestMethod]
+    public void ARowThatCannotBeScoredHarmsNoOther()
+    {
+        using ModelPool pool = Pool("bert");
+        long[][] good = Rows[..6], rows = [.. good[..2], [1, TinyTextModels.Vocabulary, 3], .. good[2..4], [-1], .. good[4..]];
+        using SmileTransformer transformer = Ml.Transforms.Smile(pool, TextOptions).Fit(Load(rows));
+        float[][] expected = Column(transformer.Transform(Load(good)), "Vector");
+        var found = new List<float[]>();
+        IDataView scored = transformer.Transform(Load(rows));
+        using DataViewRowCursor cursor = scored.GetRowCursor([scored.Schema["Vector"]]);
+        ValueGetter<VBuffer<float>> get = cursor.GetGetter<VBuffer<float>>(scored.Schema["Vector"]);
+        VBuffer<float> value = default;
+        while (cursor.MoveNext())
+        {
+            if (cursor.Position is 2 or 5)
+            {
+                string message = Assert.ThrowsExactly<SmileException>(() => get(ref value)).Message;
+                Assert.Contains("column Ids", message);
+                Assert.Contains($"input_ids holds {(cursor.Position == 2 ? "50 at [0, 1]" : "-1 at [0, 0]")}", message);
+            }
+            else
+            {
+                get(ref value);
+                found.Add([.. value.DenseValues()]);
+            }
+        }
+
+        AssertSameBits(expected, [.. found]);
+    }
+
+    [TestMethod]
+    public void ARowThatCannotBeReadComesAfterThoseBeforeIt()
+    {
+        using ModelPool pool = Pool("bert");
+        long[][] rows = [.. Rows[..5], [], .. Rows[5..]];
+        using SmileTransformer transformer = Ml.Transforms.Smile(pool, TextOptions).Fit(Load(rows));
+        float[][] expected = Column(transformer.Transform(Load(Rows[..5])), "Vector");
+        IDataView scored = transformer.Transform(Load(rows));
+        AssertSameBits(expected, Column(Ml.Data.TakeRows(scored, 5), "Vector"));
+
+        using DataViewRowCursor cursor = scored.GetRowCursor([scored.Schema["Vector"]]);
+        ValueGetter<VBuffer<float>> get = cursor.GetGetter<VBuffer<float>>(scored.Schema["Vector"]);
+        VBuffer<float> value = default;
+        for (int row = 0; row < 5; row++)
+        {
+            Assert.IsTrue(cursor.MoveNext());
+            Assert.AreEqual(row, cursor.Position);
+            get(ref value);
+            AssertSameBits([expected[row]], [[.. value.DenseValues()]]);
+        }
+
+        Assert.Contains("row without values", Assert.ThrowsExactly<SmileException>(() => cursor.MoveNext()).Message);
+        Assert.AreEqual(-1, cursor.Position);
+        Assert.IsFalse(cursor.MoveNext());
+    }
+
+    [TestMethod]
     public void WrongTokenColumnsAreNamed()
     {
         using ModelPool pool = Pool("bert");
