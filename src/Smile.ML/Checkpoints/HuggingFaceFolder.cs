@@ -105,7 +105,7 @@ public sealed class HuggingFaceFolder : ITensorSource
         }
     }
 
-    /// <summary>Sees the tensors under other names. The files are the same: disposing either object closes them for both.</summary>
+    /// <summary>Presents the tensors under other names. The files are the same: disposing either object closes them for both.</summary>
     /// <param name="rename">Gets a tensor's name from its present one; null leaves the tensor out.</param>
     /// <exception cref="SmileException">Two tensors get the same name.</exception>
     internal HuggingFaceFolder Rename(Func<string, string?> rename)

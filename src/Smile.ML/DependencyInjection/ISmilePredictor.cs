@@ -53,8 +53,8 @@ public interface ISmilePredictor
         IReadOnlyDictionary<string, HostTensor> inputs, IReadOnlyCollection<string>? tasks = null, CancellationToken cancellationToken = default);
 
     /// <summary>
-    /// Continues one sequence or a small batch, giving each token as soon as it is known. Generations run for themselves, beside the batches
-    /// of the other methods and at most <see cref="SmilePredictorOptions.MaxGenerations"/> at a time. One that began before a reload ends
+    /// Continues one sequence or a small batch, giving each token as soon as it is known. Generations are not batched: they run beside the batches
+    /// of the other methods, at most <see cref="SmilePredictorOptions.MaxGenerations"/> at a time. One that began before a reload ends
     /// with the model that it began with.
     /// </summary>
     /// <param name="inputs">The inputs by name, batch first, shaped as <see cref="Inputs"/> says. The arrays must not change meanwhile.</param>
@@ -76,7 +76,7 @@ public interface ISmilePredictor
     /// </summary>
     /// <param name="cancellationToken">Ends the wait for another reload, or gives the loaded model up before it is served.</param>
     /// <exception cref="SmileException">
-    /// A folder is not readable, a head doesn't fit, or the model takes or gives something else than the one before. That one is served on.
+    /// A folder is not readable, a head doesn't fit, or the model takes or gives something else than the current one, which then stays in service.
     /// </exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The predictor was disposed.</exception>

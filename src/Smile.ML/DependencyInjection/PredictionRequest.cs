@@ -9,7 +9,7 @@ internal sealed class PredictionRequest
     // Callers go on elsewhere: their code must not hold up the next batch.
     private readonly TaskCompletionSource<PredictionResult> _completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Takes a request down.</summary>
+    /// <summary>Records a request.</summary>
     /// <param name="inputs">Inputs by name.</param>
     /// <param name="outputs">Wanted outputs; all where null.</param>
     /// <param name="maxRows">The most rows that it may have.</param>
@@ -28,7 +28,7 @@ internal sealed class PredictionRequest
 
     public int Rows { get; }
 
-    /// <summary>Gets what requests of one batch have in common: inputs with their shapes behind the batch, and wanted outputs.</summary>
+    /// <summary>Gets what requests of one batch have in common: inputs with their shapes after the batch dimension, and wanted outputs.</summary>
     public string Key { get; }
 
     public long Arrived { get; }

@@ -408,7 +408,7 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            // Logged; the model before is served on, and the next change is another chance.
+            // Logged; the current model stays in service, and the next change is another chance.
         }
     }
 

@@ -4,5 +4,5 @@ namespace Smile.ML.DependencyInjection;
 /// <param name="LoadedAt">When the model that it serves was loaded.</param>
 /// <param name="QueueLength">Requests that wait.</param>
 /// <param name="QueueCapacity">Requests that may wait.</param>
-/// <param name="ReloadError">Why the last reload failed, the model before it being served still; null where it didn't.</param>
+/// <param name="ReloadError">Why the last reload failed, while the previous model is still served; null where it didn't.</param>
 public sealed record SmilePredictorStatus(DateTimeOffset LoadedAt, int QueueLength, int QueueCapacity, Exception? ReloadError);

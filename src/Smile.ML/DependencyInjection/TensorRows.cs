@@ -5,7 +5,7 @@ namespace Smile.ML.DependencyInjection;
 /// <summary>Puts the rows of several tensors together, and takes them apart again.</summary>
 internal static class TensorRows
 {
-    /// <summary>Concatenates tensors of one type, and of one shape behind the batch.</summary>
+    /// <summary>Concatenates tensors of one type, and of one shape after the batch dimension.</summary>
     public static HostTensor Concatenate(IReadOnlyList<HostTensor> parts)
     {
         long[] shape = [parts.Sum(part => part.Shape[0]), .. parts[0].Shape.Skip(1)];

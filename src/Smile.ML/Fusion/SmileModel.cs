@@ -138,8 +138,8 @@ public sealed class SmileModel : IDisposable
     /// <param name="options">How to choose tokens and when to end; the defaults where null.</param>
     /// <param name="cancellation">Ends the generation between layers.</param>
     /// <returns>
-    /// The new tokens, I64 [batch, tokens of the longest continuation]; the prompts are not part of it. Behind a sequence's end stands
-    /// <see cref="GenerationOptions.PadToken"/>.
+    /// The new tokens, I64 [batch, tokens of the longest continuation]; the prompts are not part of it. Positions after a sequence's end
+    /// hold <see cref="GenerationOptions.PadToken"/>.
     /// </returns>
     /// <exception cref="SmileException">
     /// The model doesn't generate, an input is missing, unknown, or of another shape or type, or an option is out of range.

@@ -129,7 +129,7 @@ internal sealed class TruncatedSvd : IDisposable
     }
 
     /// <summary>Decomposes a matrix in panels, of a shape that <see cref="Iterates"/> holds of.</summary>
-    /// <param name="a">The matrix [m, n], all finite. Multiplied by a power of 2 for the time being, if need be.</param>
+    /// <param name="a">The matrix [m, n], all finite. Temporarily multiplied by a power of 2 where needed.</param>
     /// <param name="energy">The sum of its elements' squares.</param>
     /// <param name="rank">The most singular values to return.</param>
     /// <param name="pool">The threads to use.</param>

@@ -131,5 +131,5 @@ internal sealed class BatchingCursor : DataViewRowCursor
     }
 
     private int CurrentRow()
-        => _position >= 0 ? _row : throw new InvalidOperationException("The cursor is before the first row or behind the last; call MoveNext first.");
+        => _position >= 0 ? _row : throw new InvalidOperationException("The cursor is before the first row or after the last; call MoveNext first.");
 }

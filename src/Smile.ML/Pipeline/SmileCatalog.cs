@@ -182,7 +182,10 @@ public static class SmileCatalog
     /// Says how a context loads saved pipelines that hold a <see cref="SmileTransformer"/>.
     /// <see cref="ModelOperationsCatalog.Load(string, out DataViewSchema)"/> finds Smile.ML without it, where it lies beside the application.
     /// </summary>
-    /// <remarks>ML.NET wraps what goes wrong in a loader, here a <see cref="SmileException"/>, in a TargetInvocationException.</remarks>
+    /// <remarks>
+    /// ML.NET wraps what goes wrong in a loader, here a <see cref="SmileException"/>, in a TargetInvocationException, once for each chain around it: ask
+    /// it for its <see cref="Exception.GetBaseException"/>.
+    /// </remarks>
     /// <param name="context">The context.</param>
     /// <param name="compute">
     /// Where the models that it loads run: a saved model doesn't say. Where null, on the GPU that <see cref="MLContext.GpuDeviceId"/> names,

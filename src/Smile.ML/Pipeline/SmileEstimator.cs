@@ -73,8 +73,9 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
         using IChannel channel = _host.Start("Fit");
         Internals.CheckAlive(_host);
 
-        // A device that is not there is better told before the work than after.
+        // A device that is not there, or a folder that can't be written, is better told before the work than after.
         ComputeOptions compute = ScoringDevice.Choose(_environment, scoring.Device, scoring.Threads);
+        RequireFree(scoring.ModelFolder);
         ScratchFolder? scratch = scoring.ModelFolder is null ? new ScratchFolder(Internals.TempFilePath(_environment)) : null;
         try
         {
@@ -88,6 +89,15 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
         {
             scratch?.Dispose();
             throw;
+        }
+    }
+
+    private static void RequireFree(string? modelFolder)
+    {
+        if (Directory.Exists(modelFolder) && Directory.EnumerateFileSystemEntries(modelFolder).Any())
+        {
+            throw new SmileException(
+                $"{modelFolder}: exists and is not empty; expected a {nameof(SmileOptions.ModelFolder)} that doesn't exist or is empty. An estimator that names one can be fitted once.");
         }
     }
 

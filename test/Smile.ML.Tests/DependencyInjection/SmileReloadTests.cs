@@ -116,7 +116,7 @@ public sealed class SmileReloadTests : PredictorTest
         int loads = 0;
         await using var predictor = new SmilePredictor("test", options, Load, Metrics, Logger, Time);
 
-        // Something unreadable is tried once; what was loaded is served on.
+        // Something unreadable is tried once; what was loaded stays in service.
         string file = Path.Combine(folder, "model.safetensors");
         await File.WriteAllTextAsync(file, "half a file");
         await PassIntervalsUntil(() => predictor.Status.ReloadError is not null);

@@ -33,7 +33,7 @@ public sealed record GenerationOptions
     /// </summary>
     public IReadOnlyCollection<int>? StopTokens { get; init; }
 
-    /// <summary>Gets what stands behind the end of the shorter sequences of a batch. 0 by default.</summary>
+    /// <summary>Gets the token that fills the positions after the end of the shorter sequences of a batch. 0 by default.</summary>
     public int PadToken { get; init; }
 
     /// <summary>Checks the options.</summary>
