@@ -9,9 +9,7 @@ internal static class Backends
 {
     private static readonly ConcurrentDictionary<string, Func<ComputeOptions, Backend>> ByName = new(StringComparer.OrdinalIgnoreCase)
     {
-        ["cpu"] = options => options.Device.Contains(':', StringComparison.Ordinal)
-            ? throw new SmileException($"Device is \"{options.Device}\"; the CPU is just \"cpu\".")
-            : new CpuBackend(options.Threads),
+        ["cpu"] = CpuBackend.Create,
     };
 
     /// <summary>Backends that register themselves when asked for, where their assembly is there: its public class with a method Register.</summary>

@@ -18,6 +18,13 @@ internal sealed unsafe class CpuBackend : Backend
         _pool = threads is { } count ? new WorkerPool(count) : WorkerPool.Shared;
     }
 
+    /// <summary>Makes the backend that options ask for.</summary>
+    /// <exception cref="SmileException">The device is not just <c>cpu</c>.</exception>
+    public static CpuBackend Create(ComputeOptions options)
+        => options.Device.Contains(':', StringComparison.Ordinal)
+            ? throw new SmileException($"Device is \"{options.Device}\"; the CPU is just \"cpu\".")
+            : new CpuBackend(options.Threads);
+
     public override string Name => "cpu";
 
     public override Tensor Rent(int rows, int columns) => _cache.Rent(rows, columns);
