@@ -6,7 +6,7 @@ namespace Smile.ML.LinearAlgebra;
 /// The singular value decomposition in float64, accurate to rounding: QR with column pivoting, then one-sided Jacobi rotations of the rows
 /// of R (Drmač and Veselić, SIAM J. Matrix Anal. Appl. 29, 2008). For small matrices, and where most singular vectors are wanted.
 /// </summary>
-internal sealed class JacobiSvd
+internal static class JacobiSvd
 {
     // Rows are orthogonal when the cosine of their angle is below this.
     private const double Orthogonal = 1e-15;
@@ -14,29 +14,13 @@ internal sealed class JacobiSvd
     // Six to ten in practice.
     private const int MaxSweeps = 60;
 
-    private JacobiSvd(double[] values, double[][] left, double[][] right)
-    {
-        Values = values;
-        Left = left;
-        Right = right;
-    }
-
-    /// <summary>Gets the singular values above float64's rounding noise, largest first; no more than were asked for.</summary>
-    public double[] Values { get; }
-
-    /// <summary>Gets the left singular vectors.</summary>
-    public double[][] Left { get; }
-
-    /// <summary>Gets the right singular vectors.</summary>
-    public double[][] Right { get; }
-
     /// <summary>Decomposes a matrix.</summary>
     /// <param name="columns">The matrix's columns. Taken over and overwritten. Best no more of them than they are long.</param>
     /// <param name="length">The length of a column.</param>
     /// <param name="rank">The most singular values to return.</param>
     /// <param name="pool">The threads to use.</param>
-    /// <returns>The decomposition; vectors on the left are as long as a column.</returns>
-    public static JacobiSvd Compute(double[][] columns, int length, int rank, WorkerPool pool)
+    /// <returns>The singular values above float64's rounding noise, largest first; their left vectors, as long as a column; their right vectors.</returns>
+    public static (double[] Values, double[][] Left, double[][] Right) Compute(double[][] columns, int length, int rank, WorkerPool pool)
     {
         // A = Q (R P^T), and rotations J make the rows of R P^T orthogonal: J R P^T = S V^T, hence U = Q J^T.
         var qr = new PivotedQr(columns, length, pool);
@@ -58,7 +42,7 @@ internal sealed class JacobiSvd
         }
 
         double[][] left = qr.MultiplyQ([.. order.Select(i => rotations[i])], pool);
-        return new JacobiSvd([.. order.Select(i => norms[i])], left, [.. order.Select(i => rows[i])]);
+        return ([.. order.Select(i => norms[i])], left, [.. order.Select(i => rows[i])]);
     }
 
     private static void Orthogonalize(double[][] rows, double[][] rotations, WorkerPool pool)

@@ -8,8 +8,11 @@ namespace Smile.ML.LinearAlgebra;
 /// </summary>
 internal sealed class TruncatedSvd : IDisposable
 {
-    // Up to this many rows or columns, the accurate route is also fast.
+    // Up to this many rows or columns, the most accurate route is also fast.
     private const int SmallDimension = 128;
+
+    // Up to this many, all eigenvalues of the Gram matrix cost little.
+    private const int MediumDimension = 256;
 
     // Where more than this share of the singular vectors are wanted, an iteration would have to build the whole space.
     private const double NearlyFull = 0.4;
@@ -87,7 +90,7 @@ internal sealed class TruncatedSvd : IDisposable
     public static bool Iterates(int rows, int columns, int rank)
     {
         int smaller = Math.Min(rows, columns);
-        return smaller > SmallDimension && rank > 0 && rank <= NearlyFull * smaller;
+        return smaller > MediumDimension && rank > 0 && rank <= NearlyFull * smaller;
     }
 
     /// <summary>Decomposes a matrix.</summary>
@@ -123,9 +126,11 @@ internal sealed class TruncatedSvd : IDisposable
         }
 
         bool tall = a.Rows >= a.Columns;
-        JacobiSvd svd = JacobiSvd.Compute(tall ? Columns(a) : Rows(a), Math.Max(a.Rows, a.Columns), wanted, pool);
-        return FromFloat64(
-            svd.Values, tall ? svd.Left : svd.Right, tall ? svd.Right : svd.Left, a.Rows, a.Columns, wanted, keepNullSpace);
+        double[][] columns = tall ? Columns(a) : Rows(a);
+        (double[] values, double[][] left, double[][] right) = smaller is > SmallDimension and <= MediumDimension && wanted <= NearlyFull * smaller
+            ? GramSvd.Compute(columns, wanted, RelativeTolerance(a.Rows, a.Columns), pool)
+            : JacobiSvd.Compute(columns, Math.Max(a.Rows, a.Columns), wanted, pool);
+        return FromFloat64(values, tall ? left : right, tall ? right : left, a.Rows, a.Columns, wanted, keepNullSpace);
     }
 
     /// <summary>Decomposes a matrix in panels, of a shape that <see cref="Iterates"/> holds of.</summary>
@@ -189,9 +194,9 @@ internal sealed class TruncatedSvd : IDisposable
         double[][] rightR = right.UnpermutedR();
         double[][] coreColumns =
             [.. rightR.Select(r => leftR.Select(l => scale * VectorMath.Dot(l, r)).ToArray())];
-        JacobiSvd core = JacobiSvd.Compute(coreColumns, leftR.Length, wanted, pool);
+        (double[] values, double[][] coreLeft, double[][] coreRight) = JacobiSvd.Compute(coreColumns, leftR.Length, wanted, pool);
         return FromFloat64(
-            core.Values, left.MultiplyQ(core.Left, pool), right.MultiplyQ(core.Right, pool), b.Rows, a.Columns, wanted, keepNullSpace);
+            values, left.MultiplyQ(coreLeft, pool), right.MultiplyQ(coreRight, pool), b.Rows, a.Columns, wanted, keepNullSpace);
     }
 
     /// <inheritdoc/>

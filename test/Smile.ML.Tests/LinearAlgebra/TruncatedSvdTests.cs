@@ -46,6 +46,9 @@ public sealed class TruncatedSvdTests
     [DataRow(64, 32, 8)]
     [DataRow(64, 32, 32)]
     [DataRow(96, 128, 16)]
+    [DataRow(130, 400, 6)]
+    [DataRow(200, 160, 8)]
+    [DataRow(256, 256, 40)]
     public void SignalAndNoiseMatchFloat64(int rows, int columns, int rank)
     {
         using Matrix a = RandomMatrix.WithSpectrum(rows, columns, [4, 3, 2, 1], 2e-4, 7);
@@ -59,16 +62,38 @@ public sealed class TruncatedSvdTests
 
         AssertWellFormed(svd);
         AssertNearOptimal(a, svd, expected);
+
+        // Each vector by itself, those within the noise too: A v = s u, and A^T u = s v.
+        using Matrix transpose = a.Transpose();
+        for (int i = 0; i < rank; i++)
+        {
+            AssertMaps(a, svd.RightTransposed.Row(i), svd.SingularValues[i], svd.LeftTransposed.Row(i), 1e-6 * expected[0]);
+            AssertMaps(transpose, svd.LeftTransposed.Row(i), svd.SingularValues[i], svd.RightTransposed.Row(i), 1e-6 * expected[0]);
+        }
+
+        static void AssertMaps(Matrix matrix, ReadOnlySpan<float> from, double factor, ReadOnlySpan<float> to, double tolerance)
+        {
+            for (int row = 0; row < matrix.Rows; row++)
+            {
+                double product = 0;
+                for (int j = 0; j < from.Length; j++)
+                {
+                    product += (double)matrix.Row(row)[j] * from[j];
+                }
+
+                Assert.AreEqual(factor * to[row], product, tolerance);
+            }
+        }
     }
 
     [TestMethod]
-    [DataRow(200, 150, 16, "fast")]
-    [DataRow(200, 150, 40, "fast")]
-    [DataRow(150, 260, 16, "slow")]
-    [DataRow(200, 150, 50, "slow")]
-    [DataRow(160, 200, 8, "flat")]
-    [DataRow(200, 160, 33, "flat")]
-    [DataRow(200, 150, 24, "low rank and noise")]
+    [DataRow(320, 270, 16, "fast")]
+    [DataRow(320, 270, 40, "fast")]
+    [DataRow(260, 400, 16, "slow")]
+    [DataRow(300, 260, 50, "slow")]
+    [DataRow(270, 300, 8, "flat")]
+    [DataRow(300, 260, 33, "flat")]
+    [DataRow(300, 260, 24, "low rank and noise")]
     public void LargeMatricesAreNearlyOptimal(int rows, int columns, int rank, string kind)
     {
         using Matrix a = WithKind(rows, columns, kind);
@@ -92,7 +117,7 @@ public sealed class TruncatedSvdTests
     {
         double[] expected =
             [.. Enumerable.Repeat(1.0, multiplicity), .. Enumerable.Range(0, others).Select(i => largestOther * (1 - (i / (2.0 * others))))];
-        using Matrix a = RandomMatrix.WithCosines(200, 180, expected);
+        using Matrix a = RandomMatrix.WithCosines(300, 270, expected);
         using TruncatedSvd svd = TruncatedSvd.Compute(a, rank, Pool);
         Assert.AreEqual(rank, svd.Rank);
         AssertWellFormed(svd);
@@ -106,6 +131,7 @@ public sealed class TruncatedSvdTests
     [TestMethod]
     [DataRow(40, 30, 10)]
     [DataRow(300, 200, 20)]
+    [DataRow(400, 300, 20)]
     [DataRow(150, 300, 120)]
     public void ThreadsDoNotChangeABit(int rows, int columns, int rank)
     {
@@ -125,6 +151,8 @@ public sealed class TruncatedSvdTests
     [DataRow(12, 30, 5, 60)]
     [DataRow(200, 150, 16, -66)]
     [DataRow(200, 150, 16, 60)]
+    [DataRow(400, 300, 16, -66)]
+    [DataRow(400, 300, 16, 60)]
     public void AnyScaleGivesTheSameVectors(int rows, int columns, int rank, int exponent)
     {
         using Matrix a = WithKind(rows, columns, "slow");
@@ -142,6 +170,7 @@ public sealed class TruncatedSvdTests
     [TestMethod]
     [DataRow(20, 30)]
     [DataRow(200, 180)]
+    [DataRow(300, 270)]
     public void AZeroMatrixHasNoDirections(int rows, int columns)
     {
         using var zero = new Matrix(rows, columns);
@@ -161,6 +190,8 @@ public sealed class TruncatedSvdTests
     [DataRow(200, 150, 1)]
     [DataRow(150, 200, 5)]
     [DataRow(200, 150, 30)]
+    [DataRow(300, 260, 1)]
+    [DataRow(260, 300, 30)]
     public void TheRankIsClampedToTheNumericalOne(int rows, int columns, int trueRank)
     {
         // Small whole numbers: the product is exactly of this rank.
@@ -184,6 +215,7 @@ public sealed class TruncatedSvdTests
     [TestMethod]
     [DataRow(64, 64)]
     [DataRow(300, 200)]
+    [DataRow(400, 300)]
     public void RoundingOfTheWeightsDoesNotCountAsRank(int rows, int columns)
     {
         // A change of rank 3, read off the difference of two float32 weights twenty times as large.
