@@ -7,7 +7,9 @@ cd "$(dirname "$0")"
 output=../../artifacts/device-check
 rm -rf "$output"
 mkdir -p "$output"
-dotnet publish -c Release -r linux-x64 -p:PublishSingleFile=true -p:EnableCompressionInSingleFile=true -p:DebugType=none -p:GenerateDocumentationFile=false -o "$output" -v quiet
+# Built in a place of its own: other builds have symbols, and no runtime.
+dotnet publish -c Release -r linux-x64 -p:PublishSingleFile=true -p:EnableCompressionInSingleFile=true -p:DebugType=none -p:GenerateDocumentationFile=false \
+    --artifacts-path ../../artifacts/device-check-build -o "$output" -v quiet
 cp run.sh torch_benchmark.py routed_layer.py "$output"
 cp -r ../../examples/demo-pool "$output/pool"
 if [ $# -gt 0 ]; then cp -rL "$1" "$output/golden"; fi
