@@ -1,3 +1,4 @@
+using Smile.ML.Compute.Cpu;
 using Smile.ML.Cuda.Tests.Emulator;
 using Smile.ML.Cuda.Tests.Operations;
 
@@ -25,6 +26,16 @@ public sealed class EmulatedKernelTests
             EmulatedDriver.Seed(seed);
             operation.Run(backend, matrix);
             Assert.AreEqual(0, EmulatedDriver.BrokenGuards(), "allocations written beyond their ends");
+        }
+    }
+
+    [TestMethod]
+    public void TheCpuFollowsAttentionsFormulas()
+    {
+        using var backend = new CpuBackend();
+        foreach (OperationCase operation in AttentionCases.All)
+        {
+            operation.Run(backend, MatrixPrecision.Full);
         }
     }
 

@@ -98,7 +98,8 @@ struct Attention {
                     continue;  // Nothing seen yet; the whole warp agrees.
                 }
                 float rescale = exponential(highest[q] - higher);
-                float weight = exponential(score - higher);
+                // A key that may not be seen, or that there is none of, has weight 0 even where the maximum is NaN: then the sum is NaN already.
+                float weight = score == -Infinity ? 0.0f : exponential(score - higher);
                 highest[q] = higher;
                 sum[q] = multiply_add(sum[q], rescale, weight);
 #pragma unroll

@@ -21,14 +21,29 @@ internal static class AttentionCases
         Of("head of 256", new Sizes(1, 3, 34, 1, 1, 256), mask: true),
         Of("cache with room", new Sizes(3, 2, 11, 2, 2, 8), causal: true, stride: 40),
         Of("cache, sequences of different lengths", new Sizes(3, 1, 50, 2, 1, 8), causal: true, stride: 64, counts: [50, 3, 33]),
+        Of("NaN in a query", new Sizes(1, 5, 5, 12, 12, 64), nanQuery: 3),
+        Of("NaN in a key, causal", new Sizes(2, 37, 37, 4, 2, 64), causal: true, nanKey: 33),
+        Of("NaN in a key, window", new Sizes(1, 90, 90, 2, 1, 7), causal: true, window: 4, nanKey: 40),
+        Of("NaN in a key that is masked", new Sizes(3, 5, 34, 2, 1, 130), mask: true, nanKey: 1),
+        Of("NaN in a query, cache", new Sizes(3, 2, 50, 2, 1, 64), causal: true, stride: 64, counts: [50, 3, 33], nanQuery: 0),
         new OperationCase("attention: a query alone and in a batch", false, (backend, _) => QueriesAreIndependent(backend)),
     ];
 
     private static OperationCase Of(
-        string what, Sizes sizes, bool causal = false, int window = 0, bool bias = false, bool mask = false, int stride = 0, int[]? counts = null)
-        => new($"attention: {what}", false, (backend, _) => Run(backend, sizes, causal, window, bias, mask, stride, counts));
+        string what,
+        Sizes sizes,
+        bool causal = false,
+        int window = 0,
+        bool bias = false,
+        bool mask = false,
+        int stride = 0,
+        int[]? counts = null,
+        int? nanQuery = null,
+        int? nanKey = null)
+        => new($"attention: {what}", false, (backend, _) => Run(backend, sizes, causal, window, bias, mask, stride, counts, nanQuery, nanKey));
 
-    private static void Run(Backend backend, Sizes sizes, bool causal, int window, bool bias, bool mask, int stride, int[]? counts)
+    private static void Run(
+        Backend backend, Sizes sizes, bool causal, int window, bool bias, bool mask, int stride, int[]? counts, int? nanQuery, int? nanKey)
     {
         (int batch, int queries, int keys, int heads, int keyHeads, int size) = sizes;
         int rows = stride > 0 ? stride : keys;
@@ -36,6 +51,18 @@ internal static class AttentionCases
         float[] k = Values.Random(2, batch * rows * keyHeads * size), v = Values.Random(3, batch * rows * keyHeads * size);
         float[] b = Values.Random(4, heads * queries * keys);
         var random = new Random(5);
+
+        // One feature of one head, of the first sequence.
+        if (nanQuery is { } nan)
+        {
+            q[(nan * heads * size) + 1] = float.NaN;
+        }
+
+        if (nanKey is { } nanRow)
+        {
+            k[(nanRow * keyHeads * size) + 1] = float.NaN;
+        }
+
         byte[] visible = [.. Enumerable.Range(0, batch * keys).Select(_ => (byte)random.Next(2))];
 
         // One sequence sees nothing: it attends to all alike.
@@ -90,11 +117,12 @@ internal static class AttentionCases
                         scores[j] = causal && (j > last || (window > 0 && j <= last - window)) ? double.NegativeInfinity : scores[j];
                     }
 
-                    double max = scores.Max(), sum = scores.Sum(score => Math.Exp(score - max));
+                    // As the CPU's: a NaN among the scores makes the maximum NaN, and so the whole result.
+                    double max = scores.Aggregate(double.NegativeInfinity, Math.Max), sum = scores.Sum(score => Math.Exp(score - max));
                     for (int j = 0; j < count; j++)
                     {
                         double weight = Math.Exp(scores[j] - max) / sum;
-                        for (int c = 0; weight > 0 && c < size; c++)
+                        for (int c = 0; weight != 0 && c < size; c++)
                         {
                             expected[(((((s * queries) + i) * heads) + h) * size) + c] += weight * v[(((((s * rows) + j) * keyHeads) + kh) * size) + c];
                         }

@@ -33,13 +33,13 @@ internal static class Values
     public static RowReader Reader(float[] values, int columns)
         => (row, destination) => values.AsSpan(row * columns, destination.Length).CopyTo(destination);
 
-    /// <summary>Checks that each value is within its own tolerance.</summary>
+    /// <summary>Checks that each value is within its own tolerance, or NaN where NaN is expected.</summary>
     public static void AssertClose(string what, double[] expected, float[] actual, Func<int, double> tolerance)
     {
         for (int i = 0; i < expected.Length; i++)
         {
             // Written so that NaN fails.
-            if (!(Math.Abs(expected[i] - actual[i]) <= tolerance(i)))
+            if (double.IsNaN(expected[i]) ? !float.IsNaN(actual[i]) : !(Math.Abs(expected[i] - actual[i]) <= tolerance(i)))
             {
                 throw new OperationFailedException($"{what}: value {i} is {actual[i]:R}, expected {expected[i]:R} within {tolerance(i):E1}");
             }
