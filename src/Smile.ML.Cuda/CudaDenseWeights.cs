@@ -21,7 +21,7 @@ internal sealed class CudaDenseWeights(CudaQueue queue, int outputs, int inputs,
 
     public override void Dispose()
     {
-        queue.Submit();
+        queue.TrySynchronize();
         weight.Memory.Dispose();
         bias?.Dispose();
     }

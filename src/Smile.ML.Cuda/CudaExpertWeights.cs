@@ -52,7 +52,7 @@ internal sealed class CudaExpertWeights(
 
     public override void Dispose()
     {
-        queue.Submit();
+        queue.TrySynchronize();
         table.Dispose();
         foreach (DeviceMemory memory in factors)
         {

@@ -70,10 +70,10 @@ internal sealed unsafe class CudaGraph : IDisposable
         _done.Record(stream);
     }
 
-    /// <summary>Waits for the last launch and frees the graph.</summary>
+    /// <summary>Waits for the last launch, whatever comes of it, and frees the graph.</summary>
     public void Dispose()
     {
-        _done.Synchronize();
+        _done.TrySynchronize();
         _executable.Dispose();
         _content?.Dispose();
         _done.Dispose();

@@ -5,7 +5,7 @@ using Smile.ML.Cuda.Interop;
 namespace Smile.ML.Cuda;
 
 /// <summary>
-/// Keeps blocks of device memory for reuse: allocating waits for the whole device. Users queue all their work on one stream, so a block
+/// Keeps blocks of device memory for reuse: allocating and freeing wait for the device. Users queue all their work on one stream, so a block
 /// may be handed on while work with it is still queued. Sizes grow by a quarter of a power of two. Of several blocks the one with the
 /// lowest address goes first: when all have come back, the same requests get the same blocks again.
 /// </summary>
@@ -91,10 +91,10 @@ internal sealed class CudaMemoryPool(CudaDevice device, CudaQueue queue, bool ex
 
     private void Trim()
     {
-        // Freeing waits for what is queued, not for what is held back.
-        queue.Submit();
         lock (_lock)
         {
+            // Under the lock, so that nobody takes a block, holds back work with it and gives it back meanwhile. The queue never calls the pool.
+            queue.TrySynchronize();
             foreach ((DeviceMemory memory, _) in _free.Values.SelectMany(blocks => blocks.UnorderedItems))
             {
                 memory.Dispose();

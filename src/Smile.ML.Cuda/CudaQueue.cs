@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Smile.ML.Cuda.Interop;
 
@@ -21,6 +22,9 @@ internal sealed unsafe class CudaQueue : IDisposable
     private readonly CudaEvent[] _stagingRead;
     private readonly Lock _lock = new();
     private int _nextStaging;
+
+    // Why work was lost that nobody has waited for yet.
+    private SmileException? _lost;
     private bool _disposed;
 
     /// <summary>Makes the stream.</summary>
@@ -122,6 +126,13 @@ internal sealed unsafe class CudaQueue : IDisposable
     {
         lock (_lock)
         {
+            if (_lost is not null)
+            {
+                SmileException lost = _lost;
+                _lost = null;
+                ExceptionDispatchInfo.Throw(lost);
+            }
+
             if (!_disposed)
             {
                 _device.Context.MakeCurrent();
@@ -145,7 +156,34 @@ internal sealed unsafe class CudaQueue : IDisposable
         _stream.Synchronize();
     }
 
-    /// <summary>Frees the stream; work that is held back is dropped.</summary>
+    /// <summary>
+    /// Waits until all work is done or has failed, so that what it used can be released. Doesn't throw: work that failed, or couldn't be
+    /// queued, is an error for whoever waits for its results.
+    /// </summary>
+    public void TrySynchronize()
+    {
+        lock (_lock)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            try
+            {
+                _device.Context.MakeCurrent();
+                _recorder?.Submit();
+            }
+            catch (SmileException exception)
+            {
+                _lost ??= exception;
+            }
+
+            _stream.TrySynchronize();
+        }
+    }
+
+    /// <summary>Waits for what is queued and frees the stream; work that is held back is dropped.</summary>
     public void Dispose()
     {
         lock (_lock)
@@ -156,6 +194,9 @@ internal sealed unsafe class CudaQueue : IDisposable
             }
 
             _disposed = true;
+
+            // Destroying a stream doesn't wait, nor does freeing page-locked memory.
+            _stream.TrySynchronize();
             _recorder?.Dispose();
             _stream.Dispose();
             foreach (CudaHandle handle in (CudaHandle[])[.. _staging, .. _stagingRead])

@@ -53,6 +53,7 @@ internal sealed class CudaWeightLoader(CudaQueue queue, CudaMemoryPool pool, Mat
         }
         catch
         {
+            queue.TrySynchronize();
             memory.Dispose();
             throw;
         }

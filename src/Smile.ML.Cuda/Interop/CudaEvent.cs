@@ -26,6 +26,15 @@ internal sealed unsafe class CudaEvent : CudaHandle
         Context.Driver.Check(Context.Driver.EventSynchronize(handle), "Work on the GPU");
     }
 
+    /// <summary>Likewise, without throwing: for releasing what the work used.</summary>
+    public void TrySynchronize()
+    {
+        if (Context.TryMakeCurrent())
+        {
+            _ = Context.Driver.EventSynchronize(handle);
+        }
+    }
+
     /// <summary>Gets the seconds since another event; both must have been passed.</summary>
     public double SecondsSince(CudaEvent start)
     {

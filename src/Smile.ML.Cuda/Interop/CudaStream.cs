@@ -26,6 +26,15 @@ internal sealed unsafe class CudaStream : CudaHandle
         Context.Driver.Check(Context.Driver.StreamSynchronize(handle), "Work on the GPU");
     }
 
+    /// <summary>Likewise, without throwing: for releasing what the work used.</summary>
+    public void TrySynchronize()
+    {
+        if (Context.TryMakeCurrent())
+        {
+            _ = Context.Driver.StreamSynchronize(handle);
+        }
+    }
+
     /// <inheritdoc/>
     protected override int Release(nint value) => Context.Driver.StreamDestroy(value);
 }

@@ -93,6 +93,9 @@ internal static unsafe class EmulatedDriver
     /// <summary>Gets how many allocations have been written beyond their ends.</summary>
     public static int BrokenGuards() => ((delegate* unmanaged<int>)Export("emulator_broken_guards"))();
 
+    /// <summary>Gets how many times queued work, all of which is done now, touched memory that had been freed.</summary>
+    public static int FreedInUse() => ((delegate* unmanaged<int>)Export("emulator_freed_in_use"))();
+
     /// <summary>Gets why the last kernel failed.</summary>
     public static string Message()
     {

@@ -1,5 +1,5 @@
 // The part of the CUDA driver's interface that Smile.ML.Cuda uses, over the emulator. Work is queued on streams and done only when
-// somebody waits for it, as late as a driver may: host memory given away too early, or read too early, shows.
+// somebody waits for it, as late as a driver may: memory given away, freed or read too early shows.
 #include "emulator_control.h"
 
 #include <chrono>
@@ -54,9 +54,17 @@ struct Stream {
     Work captured;
 };
 
+// Queued work may outlive the event.
 struct Event {
     Stream* stream = nullptr;
-    std::chrono::steady_clock::time_point time;
+    std::shared_ptr<std::chrono::steady_clock::time_point> time = std::make_shared<std::chrono::steady_clock::time_point>();
+};
+
+// Memory that was freed while work was queued: nobody may touch it, and nobody else gets its addresses until that work is done.
+struct Freed {
+    char* start;
+    size_t size;
+    std::function<void()> release;
 };
 
 struct Configuration {
@@ -83,9 +91,49 @@ std::string failing;
 std::set<Work*> graphs;
 std::map<void*, int> max_dynamic_shared;
 std::map<char*, size_t> allocations;
+std::map<char*, size_t> host_allocations;
 std::set<Stream*> streams;
+Work orphaned;  // of destroyed streams
+std::vector<Freed> freed;
+int freed_in_use;
 
 using Lock = std::lock_guard<std::recursive_mutex>;
+
+bool is_idle() {
+    for (const Stream* stream : streams) {
+        if (!stream->work.empty()) {
+            return false;
+        }
+    }
+    return orphaned.empty();
+}
+
+void release_freed() {
+    if (is_idle()) {
+        for (const Freed& memory : freed) {
+            memory.release();
+        }
+        freed.clear();
+    }
+}
+
+void release_when_idle(char* start, size_t size, std::function<void()> release) {
+    freed.push_back({start, size, std::move(release)});
+    release_freed();
+}
+
+int run(Work& queued) {
+    Work work;
+    work.swap(queued);
+    for (const auto& item : work) {
+        if (sticky == Success) {
+            sticky = item();
+            freed_in_use += sticky == IllegalAddress && !freed.empty();
+        }
+    }
+    release_freed();
+    return sticky;
+}
 
 // Waiting for a stream that captures can't be, and ends the capture.
 int flush(Stream* stream) {
@@ -93,17 +141,11 @@ int flush(Stream* stream) {
         stream->invalidated = true;
         return CaptureUnsupported;
     }
-    Work work;
-    work.swap(stream->work);
-    for (const auto& item : work) {
-        if (sticky == Success) {
-            sticky = item();
-        }
-    }
-    return sticky;
+    return run(stream->work);
 }
 
 int flush_all() {
+    run(orphaned);
     for (Stream* stream : streams) {
         if (!stream->capturing) {
             flush(stream);
@@ -136,6 +178,15 @@ bool inside_allocation(uint64_t address, size_t size) {
     }
     auto found = std::prev(after);
     return reinterpret_cast<char*>(address) + size <= found->first + found->second;
+}
+
+bool is_freed(const void* address) {
+    for (const Freed& memory : freed) {
+        if (address >= memory.start && address < memory.start + memory.size) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int ready() {
@@ -173,6 +224,13 @@ int copy_text(const std::string& text, char* to, int size) {
 int emulator::enqueue(void* stream, std::function<int()> work) {
     Lock lock(mutex);
     return ::enqueue(stream, std::move(work));
+}
+
+bool emulator::fails(const char* function) { return ::fails(function); }
+
+bool emulator::is_allocated(const void* address) {
+    Lock lock(mutex);
+    return inside_allocation(reinterpret_cast<uint64_t>(address), 1);
 }
 
 API cuInit(unsigned) {
@@ -216,6 +274,7 @@ API cuDeviceGetAttribute(int* value, int attribute, int) {
         case 16: *value = 4; return Success;                            // multiprocessors
         case 36: *value = 1000000; return Success;                      // memory's clock in kHz
         case 37: *value = 64; return Success;                           // and bus in bits
+        case 38: *value = 16 << 10; return Success;                     // L2 cache in bytes
         case 75: *value = configuration.compute_major; return Success;  // compute capability, major
         case 76: *value = 0; return Success;                            // and minor
         default: return InvalidValue;
@@ -287,29 +346,37 @@ API cuMemAlloc_v2(uint64_t* address, size_t bytes) {
 API cuMemFree_v2(uint64_t address) {
     MAY_FAIL
     Lock lock(mutex);
-    flush_all();
     auto found = allocations.find(reinterpret_cast<char*>(address));
     if (found == allocations.end()) {
         return InvalidValue;
     }
     broken_guards += !guards_hold(found->first, found->second);
     used -= found->second;
-    munmap(found->first - GuardBytes - ForbiddenBytes, usable_bytes(found->second) + 2 * ForbiddenBytes);
+    char* block = found->first - GuardBytes;
+    size_t usable = usable_bytes(found->second);
+    mprotect(block, usable, PROT_NONE);
+    release_when_idle(block, usable, [=] { munmap(block - ForbiddenBytes, usable + 2 * ForbiddenBytes); });
     allocations.erase(found);
     return Success;
 }
 
 API cuMemAllocHost_v2(void** address, size_t bytes) {
     MAY_FAIL
+    Lock lock(mutex);
     *address = std::malloc(bytes);
+    host_allocations[static_cast<char*>(*address)] = bytes;
     return *address == nullptr ? OutOfMemory : ready();
 }
 
 API cuMemFreeHost(void* address) {
     MAY_FAIL
     Lock lock(mutex);
-    flush_all();
-    std::free(address);
+    auto found = host_allocations.find(static_cast<char*>(address));
+    if (found == host_allocations.end()) {
+        return InvalidValue;
+    }
+    release_when_idle(found->first, found->second, [=] { std::free(address); });
+    host_allocations.erase(found);
     return Success;
 }
 
@@ -323,7 +390,10 @@ API cuMemcpyHtoDAsync_v2(uint64_t to, const void* from, size_t bytes, void* stre
         return InvalidValue;
     }
     uploaded += bytes;
-    return enqueue(stream, [=] {
+    return enqueue(stream, [=]() -> int {
+        if (is_freed(from) || !inside_allocation(to, bytes)) {
+            return IllegalAddress;
+        }
         std::memcpy(reinterpret_cast<void*>(to), from, bytes);
         return Success;
     });
@@ -338,7 +408,10 @@ API cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void* stream) {
     if (!inside_allocation(from, bytes)) {
         return InvalidValue;
     }
-    return enqueue(stream, [=] {
+    return enqueue(stream, [=]() -> int {
+        if (!inside_allocation(from, bytes)) {
+            return IllegalAddress;
+        }
         std::memcpy(to, reinterpret_cast<void*>(from), bytes);
         return Success;
     });
@@ -353,7 +426,10 @@ API cuMemsetD32Async(uint64_t to, unsigned value, size_t count, void* stream) {
     if (!inside_allocation(to, count * 4)) {
         return InvalidValue;
     }
-    return enqueue(stream, [=] {
+    return enqueue(stream, [=]() -> int {
+        if (!inside_allocation(to, count * 4)) {
+            return IllegalAddress;
+        }
         for (size_t i = 0; i < count; i++) {
             reinterpret_cast<unsigned*>(to)[i] = value;
         }
@@ -379,6 +455,7 @@ API cuStreamSynchronize(void* stream) {
     return streams.count(static_cast<Stream*>(stream)) == 0 ? InvalidHandle : flush(static_cast<Stream*>(stream));
 }
 
+// Returns at once; what is queued runs some time later.
 API cuStreamDestroy_v2(void* stream) {
     MAY_FAIL
     Lock lock(mutex);
@@ -386,9 +463,9 @@ API cuStreamDestroy_v2(void* stream) {
     if (streams.erase(old) == 0) {
         return InvalidHandle;
     }
-    int error = flush(old);
+    orphaned.insert(orphaned.end(), old->work.begin(), old->work.end());
     delete old;
-    return error;
+    return Success;
 }
 
 API cuStreamBeginCapture_v2(void* stream, int mode) {
@@ -404,7 +481,6 @@ API cuStreamBeginCapture_v2(void* stream, int mode) {
 }
 
 API cuStreamEndCapture(void* stream, void** graph) {
-    MAY_FAIL
     Lock lock(mutex);
     Stream* ended = static_cast<Stream*>(stream);
     *graph = nullptr;
@@ -413,6 +489,7 @@ API cuStreamEndCapture(void* stream, void** graph) {
     }
     bool invalidated = ended->invalidated;
     ended->capturing = ended->invalidated = false;
+    MAY_FAIL
     if (invalidated) {
         return CaptureInvalidated;
     }
@@ -473,8 +550,8 @@ API cuEventRecord(void* event, void* stream) {
     Lock lock(mutex);
     Event* recorded = static_cast<Event*>(event);
     recorded->stream = static_cast<Stream*>(stream);
-    return enqueue(stream, [=] {
-        recorded->time = std::chrono::steady_clock::now();
+    return enqueue(stream, [time = recorded->time] {
+        *time = std::chrono::steady_clock::now();
         return Success;
     });
 }
@@ -488,14 +565,13 @@ API cuEventSynchronize(void* event) {
 
 API cuEventElapsedTime(float* milliseconds, void* start, void* end) {
     MAY_FAIL
-    *milliseconds = std::chrono::duration<float, std::milli>(static_cast<Event*>(end)->time - static_cast<Event*>(start)->time).count();
+    *milliseconds = std::chrono::duration<float, std::milli>(*static_cast<Event*>(end)->time - *static_cast<Event*>(start)->time).count();
     return Success;
 }
 
 API cuEventDestroy_v2(void* event) {
     MAY_FAIL
     Lock lock(mutex);
-    flush_all();
     delete static_cast<Event*>(event);
     return Success;
 }
@@ -586,6 +662,7 @@ API emulator_configure(int devices, int version, int compute_major, size_t memor
     configuration = {devices, version, compute_major, memory, bad_ptx != 0};
     initialized = false;
     sticky = Success;
+    freed_in_use = 0;
     graph_launches = 0;
     uploaded = 0;
     failing.clear();
@@ -622,6 +699,9 @@ API emulator_recover() {
     for (Stream* stream : streams) {
         stream->work.clear();
     }
+    orphaned.clear();
+    release_freed();
+    freed_in_use = 0;
     sticky = Success;
     message.clear();
     broken_guards = 0;
@@ -652,6 +732,13 @@ API emulator_graphs(int* launches, int* count) {
     *launches = graph_launches;
     *count = (int)graphs.size();
     return Success;
+}
+
+// How many times queued work, all of which is done now, touched memory that had been freed.
+API emulator_freed_in_use() {
+    Lock lock(mutex);
+    flush_all();
+    return freed_in_use;
 }
 
 // How many allocations have been written beyond their ends.

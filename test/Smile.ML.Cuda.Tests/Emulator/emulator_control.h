@@ -20,6 +20,12 @@ void skip_barrier(const char* file, int line);
 // All barriers that were ever reached, one file:line a line.
 std::string barriers();
 
+// Whether a test has named this function as one that fails.
+bool fails(const char* function);
+
+// Whether an address lies in memory that is allocated.
+bool is_allocated(const void* address);
+
 // Queues work on a stream of the emulated driver.
 int enqueue(void* stream, std::function<int()> work);
 
