@@ -36,6 +36,9 @@ internal sealed class CudaGraphRecorder(CudaDevice device, CudaStream stream, Cu
     private readonly HashSet<ulong> _seen = [];
     private readonly Queue<ulong> _seenInOrder = new();
 
+    // Those seen of which the driver could not make a graph: it is not asked again.
+    private readonly HashSet<ulong> _refused = [];
+
     // The sequence so far, and how much of it is queued.
     private readonly List<CudaGraph> _candidates = [];
     private ulong[] _words = new ulong[1024];
@@ -51,6 +54,9 @@ internal sealed class CudaGraphRecorder(CudaDevice device, CudaStream stream, Cu
 
     /// <summary>Gets how many graphs were captured.</summary>
     public int Captures { get; private set; }
+
+    /// <summary>Gets how many sequences the driver could not make a graph of; they are queued one by one.</summary>
+    public int CaptureFailures { get; private set; }
 
     /// <summary>Gets how many times a graph was launched.</summary>
     public int Launches { get; private set; }
@@ -173,20 +179,36 @@ internal sealed class CudaGraphRecorder(CudaDevice device, CudaStream stream, Cu
             _seenInOrder.Enqueue(hash);
             if (_seenInOrder.Count > MaxSeen)
             {
-                _seen.Remove(_seenInOrder.Dequeue());
+                ulong oldest = _seenInOrder.Dequeue();
+                _seen.Remove(oldest);
+                _refused.Remove(oldest);
             }
 
             return;
         }
 
-        if (_graphs.Count == MaxGraphs)
+        if (_refused.Contains(hash))
+        {
+            return;
+        }
+
+        try
+        {
+            _graphs.Add(CudaGraph.Capture(device, _capturing, cublasLt, _words.AsSpan(0, _length), _contentLength));
+            Captures++;
+        }
+        catch (SmileException)
+        {
+            // The sequence itself is queued already. Should the stream have failed, who waits for it learns that.
+            _refused.Add(hash);
+            CaptureFailures++;
+        }
+
+        if (_graphs.Count > MaxGraphs)
         {
             _graphs[0].Dispose();
             _graphs.RemoveAt(0);
         }
-
-        _graphs.Add(CudaGraph.Capture(device, _capturing, cublasLt, _words.AsSpan(0, _length), _contentLength));
-        Captures++;
     }
 
     private bool IsWorthAGraph()

@@ -158,6 +158,39 @@ public sealed class EmulatedGraphTests
     }
 
     [TestMethod]
+    [DataRow("cuStreamBeginCapture_v2")]
+    [DataRow("cuStreamEndCapture")]
+    [DataRow("cuGraphInstantiateWithFlags")]
+    [DataRow("cuGraphDestroy")]
+    public void WorkThatCannotBeCapturedRunsWithoutAGraph(string function)
+    {
+        using var backend = new CudaBackend(EmulatedDriver.OpenDevice(), new CudaOptions());
+        CudaGraphRecorder recorder = backend.Queue.Recorder!;
+        try
+        {
+            EmulatedDriver.Fail(function);
+            for (int round = 0; round < 4; round++)
+            {
+                CollectionAssert.AreEqual(new float[] { 32, 32 }, Doubled(backend, 2, 5));
+            }
+        }
+        finally
+        {
+            EmulatedDriver.Fail(string.Empty);
+        }
+
+        // It is tried once; other work is not concerned.
+        CollectionAssert.AreEqual(new float[] { 32, 32 }, Doubled(backend, 2, 5));
+        Assert.AreEqual((0, 1), (recorder.Captures, recorder.CaptureFailures));
+        for (int round = 0; round < 3; round++)
+        {
+            CollectionAssert.AreEqual(new float[] { 16, 16 }, Doubled(backend, 2, 4));
+        }
+
+        Assert.AreEqual((1, 1), (recorder.Captures, recorder.CaptureFailures));
+    }
+
+    [TestMethod]
     public void WeightsGoWhileWorkWithThemIsHeldBack()
     {
         using var backend = new CudaBackend(EmulatedDriver.OpenDevice(), new CudaOptions { CheckMemory = true });
