@@ -1,3 +1,4 @@
+using Smile.ML.Cuda.Interop;
 using Smile.ML.Cuda.Tests.Emulator;
 using Smile.ML.Cuda.Tests.Operations;
 
@@ -31,6 +32,50 @@ public sealed class CublasLtTests
         SmileException exception = Assert.ThrowsExactly<SmileException>(
             () => _ = new CudaBackend(device, new CudaOptions { UseCublasLt = true, CublasLtPath = "/not/there/libcublasLt.so" }));
         StringAssert.Contains(exception.Message, "/not/there/libcublasLt.so");
+    }
+
+    [TestMethod]
+    public void ALibraryThatDoesNotStartGivesWayToTheNext()
+    {
+        CudaDevice device = EmulatedDriver.OpenDevice();
+        string[] broken = ["/not/there/libcublasLt.so", "libc.so.6"];
+        string other = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():N}.so");
+        try
+        {
+            EmulatedDriver.Fail("cublasLtCreate");
+            SmileException exception = Assert.ThrowsExactly<SmileException>(
+                () => _ = new CublasLt(device.Context, [.. broken, EmulatedDriver.LibraryPath], MatrixPrecision.Full));
+            foreach (string part in (string[])["/not/there/libcublasLt.so", "libc.so.6 lacks cublasLtCreate", $"{EmulatedDriver.LibraryPath} doesn't start (cuBLAS status 1)"])
+            {
+                StringAssert.Contains(exception.Message, part);
+            }
+
+            // A copy that nobody has told to fail.
+            File.Copy(EmulatedDriver.LibraryPath, other);
+            new CublasLt(device.Context, [.. broken, EmulatedDriver.LibraryPath, other], MatrixPrecision.Full).Dispose();
+        }
+        finally
+        {
+            EmulatedDriver.Fail(string.Empty);
+            File.Delete(other);
+        }
+    }
+
+    [TestMethod]
+    public void AKernelThatItFindsAndCannotRunIsAnError()
+    {
+        using var backend = new CudaBackend(
+            EmulatedDriver.OpenDevice(), new CudaOptions { UseCublasLt = true, CublasLtPath = EmulatedDriver.LibraryPath, UseGraphs = false });
+        try
+        {
+            EmulatedDriver.Fail("cublasLtMatmulAlgoGetHeuristic");
+            SmileException exception = Assert.ThrowsExactly<SmileException>(() => ProductCases.All.First().Run(backend, MatrixPrecision.Full));
+            StringAssert.Contains(exception.Message, "cuBLAS status 15");
+        }
+        finally
+        {
+            EmulatedDriver.Fail(string.Empty);
+        }
     }
 
     [TestMethod]

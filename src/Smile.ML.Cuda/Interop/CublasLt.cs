@@ -23,6 +23,7 @@ internal sealed unsafe class CublasLt : IDisposable
     private const int MaxWorkspaceBytes = 1;
     private const int AlgorithmBytes = 64;
     private const int HeuristicBytes = 96;
+    private const int HeuristicState = 72;
     private const long WorkspaceBytes = 32L << 20;
 
     private static readonly int[] Versions = [13, 12];
@@ -51,6 +52,16 @@ internal sealed unsafe class CublasLt : IDisposable
     /// <param name="precision">The precision of the products.</param>
     /// <exception cref="SmileException">It is not there, does not work, or lacks that precision.</exception>
     public CublasLt(CudaContext context, string? path, MatrixPrecision precision)
+        : this(context, path is null ? [.. Candidates()] : [path], precision)
+    {
+    }
+
+    /// <summary>Loads the first library of several that works.</summary>
+    /// <param name="context">The device's context.</param>
+    /// <param name="candidates">Files or names, in the order in which they are tried.</param>
+    /// <param name="precision">The precision of the products.</param>
+    /// <exception cref="SmileException">None of them works, or the precision is lacking.</exception>
+    public CublasLt(CudaContext context, IReadOnlyList<string> candidates, MatrixPrecision precision)
     {
         // With factors of 16 bits, the sums are float32 all the same.
         _computeType = precision switch
@@ -60,8 +71,8 @@ internal sealed unsafe class CublasLt : IDisposable
             _ => throw new SmileException($"cuBLASLt has no precision {precision}; it has Full, Tf32, Float16 and BFloat16."),
         };
         _context = context;
-        nint library = Find(path);
-        var create = (delegate* unmanaged<nint*, int>)Export("cublasLtCreate");
+        context.MakeCurrent();
+        (nint library, _handle) = Start(candidates);
         _destroy = (delegate* unmanaged<nint, int>)Export("cublasLtDestroy");
         _descriptorCreate = (delegate* unmanaged<nint*, int, int, int>)Export("cublasLtMatmulDescCreate");
         _descriptorSet = (delegate* unmanaged<nint, int, void*, nuint, int>)Export("cublasLtMatmulDescSetAttribute");
@@ -74,10 +85,6 @@ internal sealed unsafe class CublasLt : IDisposable
         _heuristic = (delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, int, byte*, int*, int>)Export("cublasLtMatmulAlgoGetHeuristic");
         _multiply = (delegate* unmanaged<nint, nint, void*, ulong, nint, ulong, nint, void*, ulong, nint, ulong, nint, byte*, ulong, nuint, nint, int>)
             Export("cublasLtMatmul");
-        context.MakeCurrent();
-        nint handle;
-        Check(create(&handle), "Starting cuBLASLt");
-        _handle = handle;
         _workspace = DeviceMemory.TryAllocate(context, WorkspaceBytes)
             ?? throw new SmileException($"The GPU has no {WorkspaceBytes >> 20} MiB left for cuBLASLt.");
 
@@ -136,18 +143,38 @@ internal sealed unsafe class CublasLt : IDisposable
         _workspace.Dispose();
     }
 
-    private static nint Find(string? path)
+    private static (nint Library, nint Handle) Start(IReadOnlyList<string> candidates)
     {
-        string[] candidates = path is not null ? [path] : [.. Candidates()];
+        var failures = new List<string>();
         foreach (string candidate in candidates)
         {
-            if (NativeLibrary.TryLoad(candidate, out nint library))
+            if (!NativeLibrary.TryLoad(candidate, out nint library))
             {
-                return library;
+                failures.Add($"{candidate} can't be loaded");
+                continue;
             }
+
+            if (!NativeLibrary.TryGetExport(library, "cublasLtCreate", out nint create))
+            {
+                failures.Add($"{candidate} lacks cublasLtCreate");
+            }
+            else
+            {
+                // A library newer than the driver, e.g., loads and doesn't start.
+                nint handle;
+                int status = ((delegate* unmanaged<nint*, int>)create)(&handle);
+                if (status == 0)
+                {
+                    return (library, handle);
+                }
+
+                failures.Add($"{candidate} doesn't start (cuBLAS status {status})");
+            }
+
+            NativeLibrary.Free(library);
         }
 
-        throw new SmileException($"cuBLASLt was asked for and not found; looked for {string.Join(", ", candidates)}.");
+        throw new SmileException($"cuBLASLt was asked for and none was found that works: {string.Join("; ", failures)}.");
     }
 
     /// <summary>Beside the application, among its native assets (where TorchSharp's CUDA packages put it), and where CUDA is installed.</summary>
@@ -163,6 +190,11 @@ internal sealed unsafe class CublasLt : IDisposable
             if (cuda is not null)
             {
                 yield return Path.Combine(cuda, windows ? "bin" : "lib64", file);
+                if (windows)
+                {
+                    // CUDA 13's place.
+                    yield return Path.Combine(cuda, "bin", "x64", file);
+                }
             }
 
             yield return file;
@@ -204,6 +236,8 @@ internal sealed unsafe class CublasLt : IDisposable
         {
             throw new SmileException($"cuBLASLt has no kernel for {shape}.");
         }
+
+        Check(*(int*)(found + HeuristicState), $"Choosing a kernel of cuBLASLt for {shape}");
 
         // The algorithm comes first in what was found.
         return new Plan(descriptor, weight, input, result, new ReadOnlySpan<byte>(found, AlgorithmBytes).ToArray());

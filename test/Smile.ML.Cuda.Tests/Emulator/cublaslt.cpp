@@ -32,11 +32,17 @@ struct Layout {
     }
 };
 
-enum Status { Success = 0, InvalidValue = 7 };
+enum Status { Success = 0, NotInitialized = 1, InvalidValue = 7, NotSupported = 15 };
+
+// Of the driver, for queued work.
+constexpr int IllegalAddress = 700;
 
 }  // namespace
 
 API cublasLtCreate(void** handle) {
+    if (emulator::fails(__func__)) {
+        return NotInitialized;
+    }
     *handle = new int;
     return Success;
 }
@@ -92,7 +98,10 @@ API cublasLtMatmulPreferenceDestroy(void* preference) {
 }
 
 API cublasLtMatmulAlgoGetHeuristic(void*, void*, void*, void*, void*, void*, void*, int requested, void* results, int* count) {
+    // The algorithm, the size of its workspace, and whether it is one.
     std::memset(results, 0x5a, 96);
+    int state = emulator::fails(__func__) ? NotSupported : Success;
+    std::memcpy(static_cast<char*>(results) + 72, &state, sizeof(int));
     *count = requested;
     return Success;
 }
@@ -108,7 +117,10 @@ API cublasLtMatmul(
     if (!fits || *alpha != 1 || *beta != 0 || algorithm[63] != 0x5a || (how.epilogue == 4) != (how.bias != nullptr)) {
         return InvalidValue;
     }
-    return emulator::enqueue(stream, [=] {
+    return emulator::enqueue(stream, [=]() -> int {
+        if (!emulator::is_allocated(a) || !emulator::is_allocated(b) || !emulator::is_allocated(d) || (how.bias != nullptr && !emulator::is_allocated(how.bias))) {
+            return IllegalAddress;
+        }
         for (uint64_t column = 0; column < ld.columns; column++) {
             for (uint64_t row = 0; row < ld.rows; row++) {
                 float sum = 0;
@@ -120,6 +132,6 @@ API cublasLtMatmul(
                 d[column * ld.leading + row] = how.bias == nullptr ? sum : sum + how.bias[row];
             }
         }
-        return (int)Success;
+        return Success;
     });
 }
