@@ -3,6 +3,8 @@
 # backend. Copy the folder there and call its run.sh. Argument: the folder with the golden checkpoints, where there is one; the demo's pool
 # comes along.
 set -euo pipefail
+golden=""
+if [ $# -gt 0 ]; then golden="$(realpath -e "$1")"; fi
 cd "$(dirname "$0")"
 output=../../artifacts/device-check
 rm -rf "$output"
@@ -12,7 +14,7 @@ dotnet publish -c Release -r linux-x64 -p:PublishSingleFile=true -p:EnableCompre
     --artifacts-path ../../artifacts/device-check-build -o "$output" -v quiet
 cp run.sh torch_benchmark.py routed_layer.py "$output"
 cp -r ../../examples/demo-pool "$output/pool"
-if [ $# -gt 0 ]; then cp -rL "$1" "$output/golden"; fi
+if [ -n "$golden" ]; then cp -rL "$golden" "$output/golden"; fi
 du -sh "$output"
 if [ "$(du -sm "$output" | cut -f1)" -ge 64 ]; then
     echo "$output is 64 MiB or more" >&2

@@ -5,8 +5,10 @@
 #   --small   small sizes, no pool, no PyTorch: for an emulated device
 #   --budget  ends what has not ended by then, 420 seconds by default; what is most wanted comes first
 # Writes device-check.txt, all that was printed, and figures.md, ready for docs/cuda-figures.md, to $OUT or beside this script, as they
-# come. Fails where a check failed or didn't end.
+# come. Fails where a check failed or didn't end; one that the time limit ended is reported as that.
 set -uo pipefail
+out="$(realpath -m "${OUT:-$(dirname "$0")}")"
+mkdir -p "$out"
 cd "$(dirname "$0")"
 quick=false
 small=false
@@ -20,7 +22,6 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-out="${OUT:-.}"
 report="$out/device-check.txt"
 figures="$out/figures.md"
 check=./Smile.ML.Cuda.DeviceCheck
@@ -50,7 +51,10 @@ step() {
     echo "== $* (at $SECONDS s)" | tee -a "$report"
     timeout "$((limit < left ? limit : left))" "$@" 2>&1 | tee -a "$report"
     code=${PIPESTATUS[0]}
-    if [ "$code" -ne 0 ]; then
+    if [ "$code" -eq 124 ]; then
+        echo "ENDED by the time limit: $*" | tee -a "$report"
+        status=1
+    elif [ "$code" -ne 0 ]; then
         echo "FAILED ($code): $*" | tee -a "$report"
         status=1
     fi
@@ -71,11 +75,11 @@ benchmark=(benchmark --figures "$figures" --torch torch.tsv)
 if $small; then benchmark+=(--small); fi
 step 150 "$check" "${benchmark[@]}"
 if [ -d pool ] && ! $small; then step 90 "$check" pool pool; fi
-if command -v compute-sanitizer >/dev/null; then
+if sanitizer="$(command -v compute-sanitizer || command -v /usr/local/cuda/bin/compute-sanitizer)"; then
     tools=(memcheck racecheck synccheck initcheck)
     if $quick; then tools=(memcheck); fi
     for tool in "${tools[@]}"; do
-        step 75 compute-sanitizer --tool "$tool" --error-exitcode 9 "$check" operations --quick
+        step 75 "$sanitizer" --tool "$tool" --error-exitcode 9 "$check" operations --quick
     done
 else
     echo "compute-sanitizer is not installed: skipped" | tee -a "$report"
@@ -85,7 +89,10 @@ if ! $quick; then step 120 "$check" operations; fi
     echo
     echo "## Checks"
     echo
-    grep -E '^(operations|goldens|pool): |^FAILED|^NO TIME LEFT|ERROR SUMMARY|compute-sanitizer is not' "$report" | sed 's/^=* */- /'
+    # A sanitizer's summary doesn't name the tool; the step's heading does.
+    awk '/^== / { tool = ""; for (i = 2; i < NF; i++) if ($i == "--tool") tool = $(i + 1) }
+        /^(operations|goldens|pool|benchmark): |^FAILED|^ENDED|^NO TIME LEFT|compute-sanitizer is not/ { print "- " $0 }
+        /(ERROR|RACECHECK) SUMMARY/ { sub(/^=* */, ""); print "- " tool ": " $0 }' "$report"
 } >>"$figures"
 echo "$SECONDS s in all" | tee -a "$report"
 exit "$status"
