@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Cuda.Interop;
 using Smile.ML.Cuda.Tests.Operations;
@@ -6,7 +8,10 @@ using Smile.ML.Routing;
 
 namespace Smile.ML.Cuda.DeviceCheck;
 
-/// <summary>One linear layer of random weights, plain and routed: 8 experts of rank 32, router rank 16, one expert for a token.</summary>
+/// <summary>
+/// One linear layer of random weights, plain and routed: 8 experts of rank 32, router rank 16, one expert for a token. There are as many
+/// copies of it as take twice the GPU's L2 cache, used in turn, so that weights come from memory.
+/// </summary>
 internal sealed class BenchmarkLayer : IDisposable
 {
     private const int Experts = 8;
@@ -21,15 +26,17 @@ internal sealed class BenchmarkLayer : IDisposable
     private const int ChainWarmUps = 4;
     private const int RandomRows = 256;
 
+    // CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE.
+    private const int L2CacheBytes = 38;
+
     private readonly CudaBackend _backend;
     private readonly CudaEvent _start;
     private readonly CudaEvent _end;
     private readonly MatrixPrecision _precision;
     private readonly int _outputs;
     private readonly int _inputs;
-    private readonly DenseWeights _shared;
-    private readonly DenseWeights _gate;
-    private readonly ExpertWeights _experts;
+    private readonly List<Copy> _copies = [];
+    private int _next;
 
     public BenchmarkLayer(CudaDevice device, CudaOptions options, int outputs, int inputs)
     {
@@ -37,25 +44,32 @@ internal sealed class BenchmarkLayer : IDisposable
         _backend = new CudaBackend(device, options);
         _start = new CudaEvent(device.Context);
         _end = new CudaEvent(device.Context);
-        _shared = _backend.LoadDense(outputs, inputs, Rows(1), new float[outputs]);
-        _gate = _backend.LoadDense(Experts * RouterRank, inputs, Rows(2), null);
-        _experts = _backend.LoadExperts(outputs, inputs, RouterRank, [.. Enumerable.Range(0, Experts).Select(e => new ExpertDefinition
+
+        // Counted by the plain weight alone, of which a plain product reads nothing else.
+        long copies = (2L * device.Attribute(L2CacheBytes) / ((long)outputs * inputs * ElementBytes)) + 1;
+        try
         {
-            Rank = ExpertRank,
-            Up = Rows(3 + e),
-            Down = Rows(20 + e),
-            Bias = new float[outputs],
-            RouterScales = Values.Random(e, RouterRank),
-        })]);
+            for (int copy = 0; copy < copies; copy++)
+            {
+                _copies.Add(Load());
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
+    private int ElementBytes => _precision == MatrixPrecision.Tf32 ? sizeof(float) : sizeof(ushort);
+
     /// <summary>Gets the seconds that the routed layer takes at least, everything read and written once.</summary>
-    public double Bound(Peak peak, int tokens)
+    public double? Bound(Peak peak, int tokens)
     {
         double rows = _outputs + (Experts * RouterRank);
         double operations = 2.0 * tokens * ((rows * _inputs) + ((ExpertRank - RouterRank) * (double)_inputs) + (ExpertRank * (double)_outputs));
         double elements = (rows * _inputs) + (Math.Min(tokens, Experts) * (((ExpertRank - RouterRank) * (double)_inputs) + (ExpertRank * (double)_outputs)));
-        double bytes = (elements * (_precision == MatrixPrecision.Tf32 ? 4 : 2)) + (4.0 * tokens * (_inputs + _outputs));
+        double bytes = (elements * ElementBytes) + (4.0 * tokens * (_inputs + _outputs));
         return peak.Seconds(_precision, operations, bytes);
     }
 
@@ -66,19 +80,54 @@ internal sealed class BenchmarkLayer : IDisposable
     public (double Dense, double Routed) Measure(int tokens, double seconds)
     {
         using Tensor input = Input(tokens);
-        (int denseRepeats, int routedRepeats) = (Repeats(() => Dense(input)), Repeats(() => Routed(input)));
-        double[] dense = new double[Runs], routed = new double[Runs];
+        double[] medians = Measure(seconds, () => Dense(input), () => RunRouted(input, NextCopy()));
+        return (medians[0], medians[1]);
+    }
+
+    /// <summary>Measures cuBLASLt's product by itself, of an input that has been rounded to the weights' 16 bits before.</summary>
+    /// <param name="tokens">Rows of the input.</param>
+    /// <param name="seconds">How long to measure, about.</param>
+    /// <returns>The median in seconds.</returns>
+    public double MeasureProduct(int tokens, double seconds)
+    {
+        var elements = new byte[tokens * _inputs * sizeof(ushort)];
+        FloatCodec.Encode(RandomValues(tokens), TensorType.BF16, elements);
+        using Tensor rounded = _backend.Rent(tokens, _inputs / 2), result = _backend.Rent(tokens, _outputs);
+        _backend.Upload(MemoryMarshal.Cast<byte, float>(elements), rounded);
+        return Measure(seconds, () =>
+        {
+            var weights = (CudaDenseWeights)NextCopy().Shared;
+            _backend.Queue.Multiply(new CublasLtProduct
+            {
+                Input = ((CudaTensor)rounded).Address,
+                Weight = weights.Weight,
+                Bias = weights.Bias,
+                Result = ((CudaTensor)result).Address,
+                Rows = tokens,
+                Outputs = _outputs,
+                Inputs = _inputs,
+                Storage = weights.Storage,
+            });
+        })[0];
+    }
+
+    private double[] Measure(double seconds, params Action[] actions)
+    {
+        int[] repeats = [.. actions.Select(Repeats)];
+        double[][] times = [.. actions.Select(_ => new double[Runs])];
         for (int run = 0; run < Runs; run++)
         {
-            dense[run] = Time(() => Dense(input), denseRepeats);
-            routed[run] = Time(() => Routed(input), routedRepeats);
+            for (int i = 0; i < actions.Length; i++)
+            {
+                times[i][run] = Time(actions[i], repeats[i]);
+            }
         }
 
-        return (Median(dense), Median(routed));
+        return [.. times.Select(Median)];
 
         int Repeats(Action action)
         {
-            // Compiles, finds memory, captures graphs.
+            // Compiles and finds memory.
             Time(action, 4);
             return Math.Clamp((int)(seconds / Runs / Math.Max(Time(action, 2), 1e-6)), 1, 200);
         }
@@ -96,7 +145,8 @@ internal sealed class BenchmarkLayer : IDisposable
             long start = Stopwatch.GetTimestamp();
             for (int i = 0; i < ChainLength; i++)
             {
-                RunRouted(input);
+                // The same in each run, as a network's layers are.
+                RunRouted(input, _copies[i % _copies.Count]);
             }
 
             _backend.Synchronize();
@@ -116,9 +166,13 @@ internal sealed class BenchmarkLayer : IDisposable
 
     public void Dispose()
     {
-        _shared.Dispose();
-        _gate.Dispose();
-        _experts.Dispose();
+        foreach (Copy copy in _copies)
+        {
+            copy.Shared.Dispose();
+            copy.Gate.Dispose();
+            copy.Experts.Dispose();
+        }
+
         _start.Dispose();
         _end.Dispose();
         _backend.Dispose();
@@ -135,10 +189,30 @@ internal sealed class BenchmarkLayer : IDisposable
 
     private static double Median(IReadOnlyCollection<double> times) => times.Order().ElementAt(times.Count / 2);
 
-    /// <summary>Some random rows, again and again.</summary>
+    private Copy Load() => new(
+        _backend.LoadDense(_outputs, _inputs, Rows(1), new float[_outputs]),
+        _backend.LoadDense(Experts * RouterRank, _inputs, Rows(2), null),
+        _backend.LoadExperts(_outputs, _inputs, RouterRank, [.. Enumerable.Range(0, Experts).Select(e => new ExpertDefinition
+        {
+            Rank = ExpertRank,
+            Up = Rows(3 + e),
+            Down = Rows(20 + e),
+            Bias = new float[_outputs],
+            RouterScales = Values.Random(e, RouterRank),
+        })]));
+
+    private Copy NextCopy() => _copies[_next++ % _copies.Count];
+
     private Tensor Input(int tokens)
     {
         Tensor input = _backend.Rent(tokens, _inputs);
+        _backend.Upload(RandomValues(tokens), input);
+        return input;
+    }
+
+    /// <summary>Some random rows, again and again.</summary>
+    private float[] RandomValues(int tokens)
+    {
         float[] some = Values.Random(tokens, Math.Min(tokens, RandomRows) * _inputs);
         var values = new float[tokens * _inputs];
         for (int at = 0; at < values.Length; at += some.Length)
@@ -146,8 +220,7 @@ internal sealed class BenchmarkLayer : IDisposable
             some.AsSpan(0, Math.Min(some.Length, values.Length - at)).CopyTo(values.AsSpan(at));
         }
 
-        _backend.Upload(values, input);
-        return input;
+        return values;
     }
 
     private double Time(Action action, int repeats)
@@ -166,21 +239,16 @@ internal sealed class BenchmarkLayer : IDisposable
     private void Dense(Tensor input)
     {
         using Tensor result = _backend.Rent(input.Rows, _outputs);
-        _backend.Multiply(input, [new DenseProduct(_shared, result)]);
-        _backend.Queue.Submit();
+        _backend.Multiply(input, [new DenseProduct(NextCopy().Shared, result)]);
     }
 
-    private void Routed(Tensor input)
+    private void RunRouted(Tensor input, Copy copy)
     {
-        RunRouted(input);
-        _backend.Queue.Submit();
-    }
-
-    private void RunRouted(Tensor input)
-    {
-        using Tensor result = _backend.Rent(input.Rows, _outputs), gate = _backend.Rent(input.Rows, _gate.Outputs);
-        _backend.Multiply(input, [new DenseProduct(_shared, result), new DenseProduct(_gate, gate)]);
+        using Tensor result = _backend.Rent(input.Rows, _outputs), gate = _backend.Rent(input.Rows, copy.Gate.Outputs);
+        _backend.Multiply(input, [new DenseProduct(copy.Shared, result), new DenseProduct(copy.Gate, gate)]);
         using RoutingDecision decision = _backend.Route(gate, input.Rows, new SmileRouter(Experts, 1));
-        _backend.AddExperts(input, gate, decision, _experts, result);
+        _backend.AddExperts(input, gate, decision, copy.Experts, result);
     }
+
+    private sealed record Copy(DenseWeights Shared, DenseWeights Gate, ExpertWeights Experts);
 }

@@ -4,6 +4,7 @@ using Smile.ML.Analysis;
 using Smile.ML.Compute;
 using Smile.ML.Cuda;
 using Smile.ML.Cuda.DeviceCheck;
+using Smile.ML.Cuda.Interop;
 using Smile.ML.Cuda.Tests.Goldens;
 using Smile.ML.Cuda.Tests.Operations;
 using Smile.ML.Fusion;
@@ -20,15 +21,15 @@ try
         ["device"] => 0,
         ["operations"] => Operations(device, Enum.GetValues<MatrixPrecision>(), OperationCase.All),
         ["operations", "--quick"] => Operations(device, [MatrixPrecision.Full, MatrixPrecision.Tf32, MatrixPrecision.BFloat16], OperationCase.Quick),
-        ["goldens", string folder] => Goldens(folder),
+        ["goldens", string folder] => Goldens(device, folder),
         ["pool", string folder] => Pool(folder),
         ["benchmark", .. string[] options] => Measure(device, options),
         _ => Usage(),
     };
 }
-catch (SmileException exception)
+catch (Exception exception)
 {
-    Console.Error.WriteLine(exception.Message);
+    Console.Error.WriteLine($"FAILED {exception.Message}");
     return 1;
 }
 
@@ -41,54 +42,83 @@ static int Usage()
 
 static int Operations(CudaDevice device, IEnumerable<MatrixPrecision> precisions, IReadOnlyList<OperationCase> operations)
 {
-    int failed = 0, passed = 0;
+    var checks = new CheckList(device);
     foreach (MatrixPrecision precision in precisions)
     {
-        using var backend = new CudaBackend(device, new CudaOptions { Precision = precision, CheckMemory = true, Multiprocessors = 4 });
-        foreach (OperationCase operation in operations.Where(operation => operation.UsesPrecision || precision == MatrixPrecision.Full))
+        Check(
+            new CudaOptions { Precision = precision, CheckMemory = true, Multiprocessors = 4 },
+            $"{precision}",
+            operations.Where(operation => operation.UsesPrecision || precision == MatrixPrecision.Full));
+        checks.Run($"graphs, {precision}", () => GraphReplay.Check(device, new CudaOptions { Precision = precision }));
+    }
+
+    // Its kernels depend on the number of rows: that a row is the same alone and in a batch is not asked of it.
+    if (MissingCublasLt(device) is { } missing)
+    {
+        Console.WriteLine($"operations: cuBLASLt is not checked. {missing}");
+    }
+    else
+    {
+        foreach (MatrixPrecision precision in (MatrixPrecision[])[MatrixPrecision.Full, MatrixPrecision.Tf32, MatrixPrecision.BFloat16, MatrixPrecision.Float16])
         {
-            try
-            {
-                operation.Run(backend, precision);
-                passed++;
-            }
-            catch (OperationFailedException exception)
-            {
-                failed++;
-                Console.WriteLine($"FAILED {operation.Name}, {precision}: {exception.Message}");
-            }
+            CudaOptions options = WithCublasLt(precision);
+            Check(options with { CheckMemory = true }, $"{precision} by cuBLASLt", ProductCases.Formulas);
+            checks.Run($"graphs, {precision} by cuBLASLt", () => GraphReplay.Check(device, options));
         }
     }
 
-    Console.WriteLine($"operations: {passed} passed, {failed} failed");
-    return failed == 0 ? 0 : 1;
+    return checks.Finish("operations");
+
+    void Check(CudaOptions options, string what, IEnumerable<OperationCase> cases)
+    {
+        CudaBackend? backend = null;
+        if (checks.Run($"starting, {what}", () => backend = new CudaBackend(device, options)))
+        {
+            using (backend)
+            {
+                foreach (OperationCase operation in cases)
+                {
+                    checks.Run($"{operation.Name}, {what}", () => operation.Run(backend!, options.Precision));
+                }
+            }
+        }
+    }
 }
 
-static int Goldens(string folder)
+static CudaOptions WithCublasLt(MatrixPrecision precision)
+    => new() { Precision = precision, UseCublasLt = true, CublasLtPath = Environment.GetEnvironmentVariable("CUBLASLT") };
+
+static string? MissingCublasLt(CudaDevice device)
 {
-    int failed = 0, passed = 0;
+    try
+    {
+        new CublasLt(device.Context, WithCublasLt(MatrixPrecision.Full).CublasLtPath, MatrixPrecision.Full).Dispose();
+        return null;
+    }
+    catch (SmileException exception)
+    {
+        return exception.Message;
+    }
+}
+
+static int Goldens(CudaDevice device, string folder)
+{
+    var checks = new CheckList(device);
     foreach (string network in Directory.GetDirectories(folder).Where(network => File.Exists(Path.Combine(network, "golden.json"))).Order(StringComparer.Ordinal))
     {
         // Decisions are only sure to be the same where products are exact.
         foreach ((MatrixPrecision precision, double tolerance) in ((MatrixPrecision, double)[])[(MatrixPrecision.Full, 2e-5), (MatrixPrecision.Tf32x3, 1e-4)])
         {
             SmileCuda.Register(new CudaOptions { Precision = precision });
-            try
+            checks.Run($"{Path.GetFileName(network)}, {precision}", () =>
             {
                 int models = new GoldenChecks(network, "cuda", tolerance).Run();
-                passed++;
                 Console.WriteLine($"{Path.GetFileName(network)}, {precision}: {models} models agree within {tolerance}");
-            }
-            catch (OperationFailedException exception)
-            {
-                failed++;
-                Console.WriteLine($"FAILED {Path.GetFileName(network)}, {precision}: {exception.Message}");
-            }
+            });
         }
     }
 
-    Console.WriteLine($"goldens: {passed} passed, {failed} failed");
-    return failed == 0 && passed > 0 ? 0 : 1;
+    return checks.Finish("goldens");
 }
 
 static int Pool(string folder)
@@ -116,6 +146,5 @@ static int Pool(string folder)
 static int Measure(CudaDevice device, string[] options)
 {
     string? Value(string name) => Array.IndexOf(options, name) is >= 0 and int at && at + 1 < options.Length ? options[at + 1] : null;
-    new Benchmark(device, new Figures(Value("--figures")), Value("--torch"), options.Contains("--small")).Run();
-    return 0;
+    return new Benchmark(device, new Figures(Value("--figures")), Value("--torch"), options.Contains("--small")).Run();
 }

@@ -6,6 +6,10 @@ namespace Smile.ML.Cuda.Tests.Operations;
 internal static class ProductCases
 {
     public static IEnumerable<OperationCase> All =>
+        [.. Formulas, new OperationCase("dense: a row alone and in a batch", true, (backend, _) => RowsAreIndependent(backend))];
+
+    /// <summary>Gets those that hold for cuBLASLt too.</summary>
+    public static IEnumerable<OperationCase> Formulas =>
     [
         Of(1, 1, 1),
         Of(3, 5, 7),
@@ -18,7 +22,6 @@ internal static class ProductCases
             Run(backend, precision, 70, 37, [66, 9], (values, _) => Values.CutToBFloat16(values))),
         new OperationCase("dense: weights of 16 bits and of 32", true, (backend, precision) =>
             Run(backend, precision, 20, 21, [9, 40, 8], (values, i) => i == 1 ? values : Values.CutToBFloat16(values))),
-        new OperationCase("dense: a row alone and in a batch", true, (backend, _) => RowsAreIndependent(backend)),
         new OperationCase("dense: no rows", true, (backend, _) => NoRows(backend)),
     ];
 
