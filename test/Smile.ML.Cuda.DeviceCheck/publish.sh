@@ -12,6 +12,8 @@ mkdir -p "$output"
 # Built in a place of its own: other builds have symbols, and no runtime.
 dotnet publish -c Release -r linux-x64 -p:PublishSingleFile=true -p:EnableCompressionInSingleFile=true -p:DebugType=none -p:GenerateDocumentationFile=false \
     --artifacts-path ../../artifacts/device-check-build -o "$output" -v quiet
+# ML.NET's, which nothing here calls.
+rm -f "$output"/libLdaNative.*
 cp run.sh torch_benchmark.py routed_layer.py "$output"
 cp -r ../../examples/demo-pool "$output/pool"
 if [ -n "$golden" ]; then cp -rL "$golden" "$output/golden"; fi
