@@ -70,7 +70,8 @@ public sealed class EmulatedReleaseTests
         {
             for (int round = 0; round < Rounds; round++)
             {
-                Doubled(backend).Dispose();
+                // Of another size: nobody takes that block, with work queued, until the download.
+                Doubled(backend, 300).Dispose();
                 using Tensor values = Doubled(backend);
                 CollectionAssert.AreEqual(new float[] { 8, 8 }, backend.Download(values));
             }
@@ -152,10 +153,10 @@ public sealed class EmulatedReleaseTests
         0,
         [new ExpertDefinition { Rank = 2, Up = Values.Reader(Values.Random(3, 8), 2), Down = Values.Reader(Values.Random(4, 6), 3), RouterScales = [] }]);
 
-    /// <summary>Two ones, doubled three times; nobody waits.</summary>
-    private static Tensor Doubled(CudaBackend backend)
+    /// <summary>Ones, doubled three times; nobody waits.</summary>
+    private static Tensor Doubled(CudaBackend backend, int rows = 2)
     {
-        Tensor values = backend.Upload(2, 1, [1, 1]);
+        Tensor values = backend.Upload(rows, 1, [.. Enumerable.Repeat(1f, rows)]);
         for (int i = 0; i < 3; i++)
         {
             backend.Add(values, values);
