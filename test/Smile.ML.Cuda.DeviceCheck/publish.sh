@@ -10,7 +10,7 @@ output=../../artifacts/device-check
 rm -rf "$output"
 mkdir -p "$output"
 # Built in a place of its own: other builds have symbols, and no runtime.
-dotnet publish -c Release -r linux-x64 -p:PublishSingleFile=true -p:EnableCompressionInSingleFile=true -p:DebugType=none -p:GenerateDocumentationFile=false \
+dotnet publish -c Release -r linux-x64 -p:PublishSingleFile=true -p:EnableCompressionInSingleFile=true -p:DebugType=none -p:GenerateDocumentationFile=false -p:RunAnalyzers=false \
     --artifacts-path ../../artifacts/device-check-build -o "$output" -v quiet
 # ML.NET's, which nothing here calls.
 rm -f "$output"/libLdaNative.*
