@@ -5,7 +5,7 @@ namespace Smile.ML.Fusion;
 /// <summary>Writes tensors in the precision that was asked for, and counts the parameters.</summary>
 internal sealed class FusedTensorWriter(CheckpointWriter writer, StoredPrecision precision)
 {
-    /// <summary>Gets the number of floating-point values written.</summary>
+    /// <summary>Gets the number of floating-point values written; one that two layers share counts once.</summary>
     public long Parameters { get; private set; }
 
     /// <summary>Writes a computed tensor.</summary>
@@ -16,7 +16,7 @@ internal sealed class FusedTensorWriter(CheckpointWriter writer, StoredPrecision
     }
 
     /// <summary>Copies a tensor, in chunks, under another name.</summary>
-    public void Copy(ITensorSource source, string from, string to)
+    public void Copy(ITensorSource source, string from, string to, bool isCounted = true)
     {
         TensorInfo tensor = source.Tensors[from];
         TensorType type = tensor.Type.IsFloatingPoint() ? precision.TypeOf(tensor.Type) : tensor.Type;
@@ -29,6 +29,6 @@ internal sealed class FusedTensorWriter(CheckpointWriter writer, StoredPrecision
             writer.WriteConverted(new TensorInfo(to, type, tensor.Shape), source, from);
         }
 
-        Parameters += tensor.Type.IsFloatingPoint() ? tensor.ElementCount : 0;
+        Parameters += isCounted && tensor.Type.IsFloatingPoint() ? tensor.ElementCount : 0;
     }
 }

@@ -4,10 +4,14 @@ namespace Smile.ML.Fusion;
 
 /// <summary>The singular triplets of one expert's delta, as the routed layer takes them.</summary>
 /// <param name="svd">The leading triplets of D [outputs, inputs].</param>
+/// <param name="magnitude">The largest magnitude of an element of D, or a bound above it.</param>
 /// <param name="expertRank">k; null for a dense expert, which only needs router rows.</param>
 /// <param name="routerRank">k_gate.</param>
-internal sealed class LayerFactors(TruncatedSvd svd, int? expertRank, int routerRank) : IDisposable
+internal sealed class LayerFactors(TruncatedSvd svd, float magnitude, int? expertRank, int routerRank) : IDisposable
 {
+    /// <summary>Gets the largest magnitude of an element of D, or a bound above it.</summary>
+    public float Magnitude => magnitude;
+
     /// <summary>Gets the rank of the low-rank expert: k, or the delta's numerical rank where that is smaller.</summary>
     public int Rank { get; } = Math.Min(expertRank ?? 0, svd.Rank);
 

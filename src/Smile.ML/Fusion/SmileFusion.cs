@@ -16,7 +16,7 @@ namespace Smile.ML.Fusion;
 /// </summary>
 public sealed class SmileFusion
 {
-    /// <summary>FusionBench takes a delta as zero when every element is within this.</summary>
+    /// <summary>FusionBench leaves a layer plain when every element of every delta is within this; one expert's small delta is taken apart as any.</summary>
     private const float FusionBenchZero = 1e-8f;
 
     // Where no limit is given. Layers too large to be worked on side by side within it keep all threads busy one by one.
@@ -29,6 +29,9 @@ public sealed class SmileFusion
     public SmileFusion(SmileFusionOptions? options = null) => _options = options?.Copy() ?? new SmileFusionOptions();
 
     private bool FollowsFusionBench => _options.Compatibility == FusionCompatibility.FusionBench;
+
+    /// <summary>Gets the magnitude up to which deltas, if all of a layer are no larger, leave it plain.</summary>
+    private float Unchanged => FollowsFusionBench ? FusionBenchZero : 0;
 
     /// <summary>Fuses a pool into a folder in FusionBench's layout. The folder appears when it is complete, or not at all.</summary>
     /// <param name="pool">The pretrained model and its experts.</param>
@@ -108,10 +111,11 @@ public sealed class SmileFusion
         float[]?[] biases = [.. pool.Experts.Select(expert => expert.ReadBiasDelta(pool.Pretrained, layer))];
         var shared = new SharedPart(() => WriteSharedWeight(pool, layer, output), writing);
         LayerFactors?[] factors = Factorize(pool, layer, threads, shared, cancellation);
-        bool weightsChanged = factors.Any(expert => expert is not null);
+        bool weightsChanged = factors.Any(expert => expert?.Magnitude > Unchanged);
         bool biasesChanged = biases.Any(bias => bias is not null && bias.AsSpan().ContainsAnyExcept(0f));
         if (!weightsChanged && (FollowsFusionBench || !biasesChanged))
         {
+            Array.ForEach(factors, expert => expert?.Dispose());
             return null;
         }
 
@@ -189,13 +193,17 @@ public sealed class SmileFusion
     {
         (int rank, int routerRank) = Ranks(layer);
         using WeightDelta delta = expert.ReadDelta(pool.Pretrained, layer, threads, rank);
-        if (delta.Magnitude <= (FollowsFusionBench ? FusionBenchZero : 0))
+        if (delta.Magnitude == 0)
         {
             return null;
         }
 
-        shared.Begin();
-        return new LayerFactors(delta.Factorize(rank, FollowsFusionBench, threads), _options.ExpertRank, routerRank);
+        if (delta.Magnitude > Unchanged)
+        {
+            shared.Begin();
+        }
+
+        return new LayerFactors(delta.Factorize(rank, FollowsFusionBench, threads), delta.Magnitude, _options.ExpertRank, routerRank);
     }
 
     private void Write(
@@ -242,7 +250,9 @@ public sealed class SmileFusion
     private static void WriteSharedWeight(ModelPool pool, LinearLayerInfo layer, FusedTensorWriter output)
     {
         var names = new RoutedLayerNames(layer.Name);
-        output.Copy(pool.Pretrained, layer.WeightName, names.SharedWeight);
+
+        // A tied layer's weight is the table, which is counted where it is.
+        output.Copy(pool.Pretrained, layer.WeightName, names.SharedWeight, isCounted: !layer.IsTied);
         if (layer.HasBias)
         {
             output.Copy(pool.Pretrained, $"{layer.Name}.bias", names.SharedBias);

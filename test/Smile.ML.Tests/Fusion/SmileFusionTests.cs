@@ -77,6 +77,30 @@ public sealed class SmileFusionTests
         CollectionAssert.AreEqual(new float[] { 8, 7 }, Array.ConvertAll(y, v => MathF.Round(v, 5)));
     }
 
+    // FusionBench leaves a layer plain where all deltas are within 1e-8, but takes one expert's small delta apart as any other.
+    [TestMethod]
+    [DataRow(5e-9f, 3f, 1f, false)]
+    [DataRow(5e-9f, 1e-8f, 0f, true)]
+    [DataRow(5e-9f, 0f, 0f, true)]
+    public void FusionBenchsZeroIsOfTheWholeLayer(float first, float second, float logit, bool isPlain)
+    {
+        using var folder = new TemporaryFolder();
+        WriteLayer(folder["_pretrained_"], [0, 0, 0, 0], [0, 0]);
+        WriteLayer(folder["a"], [0, 0, 0, first], [0, 0]);
+        WriteLayer(folder["b"], [second, 0, 0, 0], [0, 0]);
+        using ModelPool pool = Pool(folder, "a", "b");
+        var options = new SmileFusionOptions { RouterRank = 1, ExpertRank = 1, Compatibility = FusionCompatibility.FusionBench };
+        FusionReport report = new SmileFusion(options).Fuse(pool, folder["fused"]);
+        Assert.AreEqual(isPlain, report.Kept.ContainsKey("layers.0"));
+        if (!isPlain)
+        {
+            var routing = new Logits();
+            using SmileModel model = SmileModel.Load(folder["fused"]);
+            model.Run(Input([7, logit]), observer: routing);
+            CollectionAssert.AreEqual(new[] { logit, 7f }, routing.Last);
+        }
+    }
+
     [TestMethod]
     public void ALayerOfWhichOnlyBiasesChangedKeepsThem()
     {

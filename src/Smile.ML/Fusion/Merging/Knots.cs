@@ -39,19 +39,30 @@ public sealed record Knots : MergeMethod
 
     private Matrix MergeLayer(TaskVectors taskVectors, LinearLayerInfo layer)
     {
-        using Matrix joint = SideBySide(taskVectors, layer);
+        using Matrix joint = SideBySide(taskVectors, layer, out bool[] isZero);
         using TruncatedSvd svd = TruncatedSvd.Compute(joint, Math.Min(joint.Rows, joint.Columns), taskVectors.Threads);
+        foreach (int expert in Enumerable.Range(0, taskVectors.Count).Where(expert => isZero[expert]))
+        {
+            // Of a zero delta, V_t is zero; rounding has left noise there, whose signs would be counted.
+            for (int row = 0; row < svd.Rank; row++)
+            {
+                svd.RightTransposed.Row(row).Slice(expert * layer.Inputs, layer.Inputs).Clear();
+            }
+        }
+
         using Matrix merged = MergeRight(svd.RightTransposed, layer.Inputs, taskVectors.Count);
         return SingularTriplets.MultiplyOut(svd.LeftTransposed, svd.SingularValues, merged, taskVectors.Threads);
     }
 
     /// <summary>Puts the deltas side by side [outputs, T inputs].</summary>
-    private static Matrix SideBySide(TaskVectors taskVectors, LinearLayerInfo layer)
+    private static Matrix SideBySide(TaskVectors taskVectors, LinearLayerInfo layer, out bool[] isZero)
     {
+        isZero = new bool[taskVectors.Count];
         var joint = new Matrix(layer.Outputs, checked(taskVectors.Count * layer.Inputs));
         for (int expert = 0; expert < taskVectors.Count; expert++)
         {
             using WeightDelta delta = taskVectors.ReadDelta(expert, layer);
+            isZero[expert] = delta.Magnitude == 0;
             for (int row = 0; row < layer.Outputs; row++)
             {
                 delta.ToMatrix().Row(row).CopyTo(joint.Row(row)[(expert * layer.Inputs)..]);

@@ -15,6 +15,7 @@ internal sealed class LlamaArchitecture : IArchitecture
     public Network Build(ModuleBuilder builder)
     {
         ModelConfig config = builder.Config;
+        config.RequireArchitecture("LlamaForCausalLM", "LlamaModel");
         var sizes = DecoderSizes.Read(config, Defaults);
         bool attentionBias = config.GetBoolean("attention_bias", false);
         var family = new DecoderFamily

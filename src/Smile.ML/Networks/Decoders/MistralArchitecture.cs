@@ -15,6 +15,7 @@ internal sealed class MistralArchitecture : IArchitecture
     public Network Build(ModuleBuilder builder)
     {
         ModelConfig config = builder.Config;
+        config.RequireArchitecture("MistralForCausalLM", "MistralModel");
         var sizes = DecoderSizes.Read(config, Defaults);
 
         // Null turns the window off (Mistral-7B v0.2 and later); without the key there is one.

@@ -22,6 +22,7 @@ internal sealed class Qwen2Architecture : IArchitecture
     public Network Build(ModuleBuilder builder)
     {
         ModelConfig config = builder.Config;
+        config.RequireArchitecture("Qwen2ForCausalLM", "Qwen2Model");
         var sizes = DecoderSizes.Read(config, Defaults);
         var family = new DecoderFamily { Sizes = sizes, QueryKeyValueBias = true, Windows = ReadWindows(config, sizes.Layers) };
         return family.Build(builder);

@@ -14,6 +14,7 @@ internal sealed class RotaryEmbedding
     private static readonly Dictionary<string, Func<Unscaled, ModelConfig, RotaryEmbedding>> Scalings = new()
     {
         ["default"] = (plain, _) => new RotaryEmbedding(plain.Frequencies),
+        ["dynamic"] = (plain, _) => new RotaryEmbedding(plain.Frequencies) { MaxPositions = plain.Config.GetInt32("max_position_embeddings", minimum: 1) },
         ["linear"] = (plain, scaling) => new RotaryEmbedding(ScaleLinearly(plain.Frequencies, scaling.GetDouble("factor", minimum: double.Epsilon))),
         ["llama3"] = (plain, scaling) => new RotaryEmbedding(ScaleAsLlama3(plain.Frequencies, scaling)),
         ["yarn"] = ScaleAsYarn,
@@ -28,6 +29,12 @@ internal sealed class RotaryEmbedding
 
     /// <summary>Gets what turned features are multiplied by.</summary>
     public double Magnitude { get; }
+
+    /// <summary>
+    /// Gets how many positions the frequencies hold for: with <c>dynamic</c> scaling, those of a longer text depend on its length, and they don't for
+    /// the keys that a cache holds already.
+    /// </summary>
+    public int MaxPositions { get; private init; } = int.MaxValue;
 
     /// <summary>
     /// Reads frequency i = <c>rope_theta</c>^(-2i / head size), scaled as <c>rope_scaling</c> says; newer configs have both in
@@ -56,8 +63,16 @@ internal sealed class RotaryEmbedding
     }
 
     /// <summary>The cosines and sines of rows of tokens, as <see cref="Backend.Rotate"/> takes them: [positions, head size].</summary>
+    /// <exception cref="SmileException">A position is beyond those that the frequencies hold for.</exception>
     public Tensor Angles(ForwardPass pass, ReadOnlySpan<int> positions)
     {
+        int beyond = positions.IndexOfAnyExceptInRange(int.MinValue, MaxPositions - 1);
+        if (beyond >= 0)
+        {
+            throw new SmileException(
+                $"A text is longer than max_position_embeddings, {MaxPositions}, at position {positions[beyond]}; beyond, rope_type \"dynamic\" is not supported.");
+        }
+
         int half = _frequencies.Length;
         var values = new float[positions.Length * 2 * half];
         for (int row = 0; row < positions.Length; row++)

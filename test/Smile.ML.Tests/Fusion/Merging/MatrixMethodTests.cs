@@ -1,3 +1,5 @@
+using Smile.ML.Checkpoints;
+using Smile.ML.Fusion;
 using Smile.ML.Fusion.Merging;
 
 namespace Smile.ML.Tests.Fusion.Merging;
@@ -68,6 +70,24 @@ public class MatrixMethodTests
             return agreeing == AgreeingEntries.Sum ? agree.Sum() : agree.DefaultIfEmpty().Average();
         });
         Check(pool, new Knots { Keep = 0.4, Agreeing = agreeing, Scale = 1 }, 1, Dense.MultiplyOut(u, s, Dense.Transpose(merged)));
+    }
+
+    [TestMethod]
+    public void KnotsTakesTheTaskOfTheOnlyExpertThatChangedALayer()
+    {
+        using SmallPool pool = SmallPool.Random(25, experts: 1, outputs: 20, inputs: 20);
+        using ModelPool both = ModelPool.Open(
+            Path.Combine(pool.Folder, ModelPool.PretrainedFolder),
+            [
+                KeyValuePair.Create("unchanged", Path.Combine(pool.Folder, ModelPool.PretrainedFolder)),
+                KeyValuePair.Create("changed", pool.Pool.Experts[0].Location),
+            ]);
+        using ITensorSource merged = new Knots { Keep = 1 }.Merge(both);
+        float[] expected = pool.Models[1][SmallPool.Weight].Floats!, actual = merged.ReadFloats(SmallPool.Weight);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            Assert.AreEqual(expected[i], actual[i], 1e-6);
+        }
     }
 
     [TestMethod]

@@ -107,8 +107,10 @@ public sealed class CausalDecoderTests
     [DataRow("mistral", """{"head_dim": 5}""", "head size is 5", "even")]
     [DataRow("mistral", """{"hidden_act": "mish"}""", "mish", "silu")]
     [DataRow("mistral", """{"vocab_size": 51}""", "model.embed_tokens.weight", "[50, 24]", "[51, 24]")]
-    [DataRow("llama", """{"rope_scaling": {"rope_type": "dynamic", "factor": 2}}""", "dynamic", "default, linear, llama3, yarn")]
-    [DataRow("llama", """{"rope_scaling": {"type": "dynamic", "factor": 2}}""", "dynamic", "default, linear, llama3")]
+    [DataRow("llama", """{"rope_scaling": {"rope_type": "longrope", "factor": 2}}""", "longrope", "default, dynamic, linear, llama3, yarn")]
+    [DataRow("llama", """{"rope_scaling": {"type": "longrope", "factor": 2}}""", "longrope", "default, dynamic, linear, llama3")]
+    [DataRow("llama", """{"architectures": ["LlamaForSequenceClassification"]}""", "LlamaForSequenceClassification", "LlamaForCausalLM")]
+    [DataRow("qwen2", """{"architectures": ["Qwen2ForTokenClassification"]}""", "Qwen2ForTokenClassification", "Qwen2ForCausalLM")]
     [DataRow("llama", """{"rope_scaling": {"factor": 2}}""", "rope_scaling", "'type'")]
     [DataRow("llama", """{"partial_rotary_factor": 0.5}""", "partial_rotary_factor is 0.5", "supported: 1")]
     [DataRow("llama", """{"attention_bias": true}""", "q_proj", "no bias")]
@@ -125,6 +127,18 @@ public sealed class CausalDecoderTests
         {
             Assert.Contains(text, e.Message, StringComparison.Ordinal);
         }
+    }
+
+    [TestMethod]
+    public void DynamicScalingLeavesTextsWithinTheContextAlone()
+    {
+        using var folder = new TemporaryFolder();
+        using SmileModel plain = SmileModel.Load(new TinyDecoder("llama", """{"max_position_embeddings": 6}""").Write(folder["plain"]));
+        using SmileModel dynamic = SmileModel.Load(new TinyDecoder(
+            "llama", """{"max_position_embeddings": 6, "rope_scaling": {"type": "dynamic", "factor": 2}}""").Write(folder["dynamic"]));
+        Dictionary<string, HostTensor> fits = TokenRows.Single(4, 9, 30, 1, 2, 3), longer = TokenRows.Single(4, 9, 30, 1, 2, 3, 4);
+        CollectionAssert.AreEqual(Logits(plain, fits), Logits(dynamic, fits));
+        Assert.Contains("max_position_embeddings, 6, at position 6", Assert.ThrowsExactly<SmileException>(() => Logits(dynamic, longer)).Message);
     }
 
     internal static float[] Logits(SmileModel model, IReadOnlyDictionary<string, HostTensor> inputs) => model.Run(inputs, ["logits"])["logits"].Floats!;
