@@ -54,7 +54,7 @@ internal sealed unsafe class CpuBackend : Backend
                 LoadVector(expert.Bias));
         }
 
-        return new CpuExpertWeights(outputs, inputs, routerRank, loaded);
+        return new CpuExpertWeights(outputs, routerRank, loaded);
     }
 
     public override void Multiply(Tensor input, ReadOnlySpan<DenseProduct> products)

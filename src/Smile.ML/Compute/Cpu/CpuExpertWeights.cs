@@ -1,15 +1,12 @@
 namespace Smile.ML.Compute.Cpu;
 
 /// <summary>The experts of one layer, packed.</summary>
-internal sealed class CpuExpertWeights(int outputs, int inputs, int routerRank, CpuExpertWeights.Expert[] experts) : ExpertWeights
+internal sealed class CpuExpertWeights(int outputs, int routerRank, CpuExpertWeights.Expert[] experts) : ExpertWeights
 {
     public override int Count => experts.Length;
 
     /// <summary>Gets the output features.</summary>
     public int Outputs => outputs;
-
-    /// <summary>Gets the input features.</summary>
-    public int Inputs => inputs;
 
     /// <summary>Gets the router rows per expert: expert e's gate outputs start at column e times this.</summary>
     public int RouterRank => routerRank;

@@ -15,9 +15,6 @@ internal abstract class GenerationSession(int batch, int vocabulary) : IDisposab
     /// <summary>Gets the number of sequences.</summary>
     public int Batch => batch;
 
-    /// <summary>Gets the number of tokens to choose from.</summary>
-    public int Vocabulary => vocabulary;
-
     /// <summary>Gets the prediction of a sequence's next token: one logit per token of the vocabulary.</summary>
     public ReadOnlySpan<float> Logits(int sequence) => _logits.AsSpan(sequence * vocabulary, vocabulary);
 

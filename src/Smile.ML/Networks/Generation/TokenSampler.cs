@@ -1,3 +1,5 @@
+using Smile.ML.LinearAlgebra;
+
 namespace Smile.ML.Networks.Generation;
 
 /// <summary>Chooses a token from logits: the most likely one, or one drawn at random. Holds no state: a choice depends on its arguments alone.</summary>
@@ -87,20 +89,11 @@ internal sealed class TokenSampler(GenerationOptions options)
     }
 
     /// <summary>
-    /// A number uniform in [0, 1), a multiple of 2^-53, for each sequence and position: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)
-    /// with one stream per sequence.
+    /// A number uniform in [0, 1), a multiple of 2^-53, for each sequence and position: <see cref="SplitMix64"/> with one stream per sequence.
     /// </summary>
     private static double Uniform(ulong seed, int sequence, int position)
     {
-        const ulong Increment = 0x9E3779B97F4A7C15;
-        ulong stream = Mix(seed + ((ulong)sequence * Increment));
-        return (Mix(stream + ((ulong)(position + 1) * Increment)) >> 11) * (1.0 / (1L << 53));
-    }
-
-    private static ulong Mix(ulong z)
-    {
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
+        ulong stream = SplitMix64.Mix(seed + ((ulong)sequence * SplitMix64.Increment));
+        return SplitMix64.UnitInterval(stream + ((ulong)(position + 1) * SplitMix64.Increment));
     }
 }
