@@ -49,5 +49,5 @@ if "%MLNetSource%"=="standin" (
     echo MLNetSource=package, or ML.NET's assemblies with MLNetSource=folder and MLNetFolder. 1>&2
     exit /b 1
 )
-dotnet pack eng\package\Packages.slnf %properties% -v quiet || exit /b 1
+dotnet pack eng\package\Packages.slnf %properties% -p:ContinuousIntegrationBuild=true -v quiet || exit /b 1
 dir /b eng\packages

@@ -64,7 +64,7 @@ pack)
         echo "MLNetSource=package, or ML.NET's assemblies with MLNetSource=folder MLNetFolder=PATH." >&2
         exit 1
     fi
-    dotnet pack eng/package/Packages.slnf "${properties[@]}" -v quiet "$@"
+    dotnet pack eng/package/Packages.slnf "${properties[@]}" -p:ContinuousIntegrationBuild=true -v quiet "$@"
     ls eng/packages/*.nupkg eng/packages/*.snupkg
     ;;
 esac
