@@ -87,12 +87,7 @@ public sealed class PoolEvaluation : IDisposable
 
     /// <summary>Evaluates the routing oracle: every row to its task's expert, dense, over the pretrained norms and embeddings.</summary>
     public MethodResult Oracle(CancellationToken cancellation = default)
-        => Evaluate(
-            "oracle routing, dense experts, base non-linear parameters",
-            task => Load(OracleTensors(task, rank: null)),
-            sameForAll: false,
-            parameters: null,
-            cancellation);
+        => EvaluateOracle("oracle routing, dense experts, base non-linear parameters", rank: null, cancellation);
 
     /// <summary>
     /// Evaluates the routing oracle with low-rank experts: the difference to <see cref="Oracle"/> is what truncation loses, the
@@ -103,12 +98,7 @@ public sealed class PoolEvaluation : IDisposable
     public MethodResult LowRankOracle(int rank, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
-        return Evaluate(
-            $"oracle routing, experts of rank {rank}, base non-linear parameters",
-            task => Load(OracleTensors(task, rank)),
-            sameForAll: false,
-            parameters: null,
-            cancellation);
+        return EvaluateOracle($"oracle routing, experts of rank {rank}, base non-linear parameters", rank, cancellation);
     }
 
     /// <summary>Fuses the pool into a temporary folder and evaluates the result.</summary>
@@ -143,12 +133,15 @@ public sealed class PoolEvaluation : IDisposable
     /// <param name="zone">The zone.</param>
     /// <param name="cancellation">Ends the evaluation.</param>
     public MethodResult Projected(SubspaceZone zone, CancellationToken cancellation = default)
-        => Evaluate(
+    {
+        using WorkerPool threads = Threads(cancellation);
+        return Evaluate(
             $"deltas projected onto zone {(zone == SubspaceZone.IIAndIII ? "II+III" : zone.ToString())}",
-            task => Load(new ProjectionTensors(_pool, _manifest, Expert(task), zone, WorkerPool.Shared)),
+            task => Load(new ProjectionTensors(_pool, _manifest, Expert(task), zone, threads)),
             sameForAll: false,
             parameters: null,
             cancellation);
+    }
 
     /// <summary>
     /// Evaluates SMILE at several settings. Every layer is decomposed once, at the largest ranks; the settings share its leading triplets.
@@ -258,12 +251,23 @@ public sealed class PoolEvaluation : IDisposable
         return Evaluate(name, _ => Load(merged), sameForAll: true, _pool.Pretrained.CountParameters(), cancellation);
     }
 
-    private MergedTensors OracleTensors(string task, int? rank)
+    private MethodResult EvaluateOracle(string method, int? rank, CancellationToken cancellation)
     {
-        var taskVectors = new TaskVectors(_pool, _manifest, WorkerPool.Shared, CancellationToken.None);
-        int index = _pool.Experts.ToList().IndexOf(Expert(task));
-        return new MergedTensors(_pool, $"{task} over {_pool.Pretrained.Location}", new OracleMerger(taskVectors, index, rank));
+        using WorkerPool threads = Threads(cancellation);
+        var taskVectors = new TaskVectors(_pool, _manifest, threads, cancellation);
+        return Evaluate(
+            method,
+            task =>
+            {
+                int index = _pool.Experts.ToList().IndexOf(Expert(task));
+                return Load(new MergedTensors(_pool, $"{task} over {_pool.Pretrained.Location}", new OracleMerger(taskVectors, index, rank)));
+            },
+            sameForAll: false,
+            parameters: null,
+            cancellation);
     }
+
+    private WorkerPool Threads(CancellationToken cancellation) => new(_compute?.Threads ?? Environment.ProcessorCount, cancellation);
 
     private SmileModel Load(ITensorSource source) => SmileModel.Load(_pool.Pretrained.Config, source, _compute);
 

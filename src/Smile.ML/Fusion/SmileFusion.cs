@@ -61,7 +61,7 @@ public sealed class SmileFusion
         var keep = new LayerPatterns(_options.Keep, manifest);
 
         using IDisposable recycling = RecycledMemory.Keep();
-        using var threads = new WorkerPool(_options.Threads ?? Environment.ProcessorCount);
+        using var threads = new WorkerPool(_options.Threads ?? Environment.ProcessorCount, cancellation);
         using CheckpointWriter writer = CheckpointWriter.Create(outputFolder, LargestOutput(pool, manifest), overwrite);
         var output = new FusedTensorWriter(writer, _options.Precision);
         using var writing = new BackgroundWriting(aside: _options.MaxMemory is null);

@@ -48,7 +48,7 @@ internal static class BlockKrylovSvd
             if (space.Count >= nextCheck)
             {
                 (double before, double gainBefore) = (captured, gain);
-                eigen = SymmetricEigen.Compute(space.CopyGram(), 0);
+                eigen = SymmetricEigen.Compute(space.CopyGram(), 0, pool.Cancellation);
                 captured = eigen.Values.Take(rank).Sum();
                 gain = before > 0 ? captured - before : 0;
                 settled = before > 0 && FurtherGains(gain, gainBefore) <= Math.Max(SettledGain * (energy - captured), NoiseGain * energy);
@@ -68,11 +68,11 @@ internal static class BlockKrylovSvd
 
         if (eigen?.Values.Length == space.Count)
         {
-            eigen.FindVectors(rank);
+            eigen.FindVectors(rank, pool.Cancellation);
         }
         else
         {
-            eigen = SymmetricEigen.Compute(space.CopyGram(), rank);
+            eigen = SymmetricEigen.Compute(space.CopyGram(), rank, pool.Cancellation);
         }
 
         int count = 0;

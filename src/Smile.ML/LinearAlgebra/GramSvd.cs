@@ -28,7 +28,7 @@ internal static class GramSvd
             }
         }
 
-        SymmetricEigen eigen = SymmetricEigen.Compute(gram, rank);
+        SymmetricEigen eigen = SymmetricEigen.Compute(gram, rank, pool.Cancellation);
         double[] values = [.. eigen.Values.Take(rank).TakeWhile(value => value > tolerance * tolerance * eigen.Values[0]).Select(Math.Sqrt)];
         double[][] right = eigen.Vectors[..values.Length];
         var left = new double[values.Length][];

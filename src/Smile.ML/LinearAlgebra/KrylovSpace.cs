@@ -156,7 +156,7 @@ internal sealed unsafe class KrylovSpace : IDisposable
 
     private void AppendToGram(int before)
     {
-        double[][] fresh = GramMatrix.Compute(Image, before);
+        double[][] fresh = GramMatrix.Compute(Image, before, _pool.Cancellation);
         for (int i = 0; i < before; i++)
         {
             Array.Resize(ref _gram[i], before + fresh.Length);

@@ -21,12 +21,12 @@ internal static class Orthonormalization
     {
         for (int pass = 0; pass < passes && columns.Columns > 0; pass++)
         {
-            double[][] gram = products ?? GramMatrix.Compute(columns);
+            double[][] gram = products ?? GramMatrix.Compute(columns, pool.Cancellation);
             products = null;
             double[][] transform = InverseCholesky(gram);
             if (transform.Length < gram.Length)
             {
-                transform = Whitening(gram);
+                transform = Whitening(gram, pool.Cancellation);
                 passes = Math.Max(passes, pass + 2);
             }
 
@@ -41,7 +41,7 @@ internal static class Orthonormalization
     /// <param name="pool">The threads to use.</param>
     /// <returns>The columns that are orthonormal.</returns>
     public static PanelMatrix Refine(PanelMatrix columns, WorkerPool pool)
-        => Apply(InverseCholesky(GramMatrix.Compute(columns)), columns, pool);
+        => Apply(InverseCholesky(GramMatrix.Compute(columns, pool.Cancellation)), columns, pool);
 
     /// <summary>
     /// Computes the rows of the inverse of L, where L L^T is the Gram matrix, up to the first pivot that vanishes.
@@ -81,9 +81,9 @@ internal static class Orthonormalization
     }
 
     /// <summary>The principal directions of dependent columns, scaled to unit length.</summary>
-    private static double[][] Whitening(double[][] gram)
+    private static double[][] Whitening(double[][] gram, CancellationToken cancellation)
     {
-        SymmetricEigen eigen = SymmetricEigen.Compute(gram, gram.Length);
+        SymmetricEigen eigen = SymmetricEigen.Compute(gram, gram.Length, cancellation);
         int kept = 0;
         while (kept < eigen.Values.Length && eigen.Values[kept] > SmallestEigenvalue * eigen.Values[0])
         {

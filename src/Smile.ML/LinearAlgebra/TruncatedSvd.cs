@@ -122,7 +122,7 @@ internal sealed class TruncatedSvd : IDisposable
 
         if (CheckedMagnitude(a, nameof(a)) == 0 || wanted == 0)
         {
-            return Finish([], new Matrix(0, a.Rows), new Matrix(0, a.Columns), keepNullSpace ? wanted : 0);
+            return Finish([], new Matrix(0, a.Rows), new Matrix(0, a.Columns), keepNullSpace ? wanted : 0, pool.Cancellation);
         }
 
         bool tall = a.Rows >= a.Columns;
@@ -130,7 +130,7 @@ internal sealed class TruncatedSvd : IDisposable
         (double[] values, double[][] left, double[][] right) = smaller is > SmallDimension and <= MediumDimension && wanted <= NearlyFull * smaller
             ? GramSvd.Compute(columns, wanted, RelativeTolerance(a.Rows, a.Columns), pool)
             : JacobiSvd.Compute(columns, Math.Max(a.Rows, a.Columns), wanted, pool);
-        return FromFloat64(values, tall ? left : right, tall ? right : left, a.Rows, a.Columns, wanted, keepNullSpace);
+        return FromFloat64(values, tall ? left : right, tall ? right : left, a.Rows, a.Columns, wanted, keepNullSpace, pool.Cancellation);
     }
 
     /// <summary>Decomposes a matrix in panels, of a shape that <see cref="Iterates"/> holds of.</summary>
@@ -145,7 +145,7 @@ internal sealed class TruncatedSvd : IDisposable
         int wanted = Math.Min(rank, Math.Min(a.Rows, a.Columns));
         if (energy == 0)
         {
-            return Finish([], new Matrix(0, a.Rows), new Matrix(0, a.Columns), keepNullSpace ? wanted : 0);
+            return Finish([], new Matrix(0, a.Rows), new Matrix(0, a.Columns), keepNullSpace ? wanted : 0, pool.Cancellation);
         }
 
         // float32 products under- or overflow far from 1.
@@ -155,7 +155,7 @@ internal sealed class TruncatedSvd : IDisposable
         (double[] values, Matrix left, Matrix right) =
             BlockKrylovSvd.Compute(a, Math.ScaleB(energy, -2 * exponent), wanted, RelativeTolerance(a.Rows, a.Columns), pool);
         a.ScaleByPowerOfTwo(exponent);
-        return Finish([.. values.Select(value => Math.ScaleB(value, exponent))], left, right, keepNullSpace ? wanted : 0);
+        return Finish([.. values.Select(value => Math.ScaleB(value, exponent))], left, right, keepNullSpace ? wanted : 0, pool.Cancellation);
     }
 
     /// <summary>Decomposes scale * B A without forming the product: exact to float64's rounding.</summary>
@@ -184,7 +184,7 @@ internal sealed class TruncatedSvd : IDisposable
         int wanted = Math.Min(rank, Math.Min(b.Rows, a.Columns));
         if (CheckedMagnitude(b, nameof(b)) * CheckedMagnitude(a, nameof(a)) * scale == 0 || wanted == 0)
         {
-            return Finish([], new Matrix(0, b.Rows), new Matrix(0, a.Columns), keepNullSpace ? wanted : 0);
+            return Finish([], new Matrix(0, b.Rows), new Matrix(0, a.Columns), keepNullSpace ? wanted : 0, pool.Cancellation);
         }
 
         // B = Qb Rb and A^T = Qa Ra, so B A = Qb (Rb Ra^T) Qa^T, with a core no larger than r x r.
@@ -196,7 +196,7 @@ internal sealed class TruncatedSvd : IDisposable
             [.. rightR.Select(r => leftR.Select(l => scale * VectorMath.Dot(l, r)).ToArray())];
         (double[] values, double[][] coreLeft, double[][] coreRight) = JacobiSvd.Compute(coreColumns, leftR.Length, wanted, pool);
         return FromFloat64(
-            values, left.MultiplyQ(coreLeft, pool), right.MultiplyQ(coreRight, pool), b.Rows, a.Columns, wanted, keepNullSpace);
+            values, left.MultiplyQ(coreLeft, pool), right.MultiplyQ(coreRight, pool), b.Rows, a.Columns, wanted, keepNullSpace, pool.Cancellation);
     }
 
     /// <inheritdoc/>
@@ -207,7 +207,7 @@ internal sealed class TruncatedSvd : IDisposable
     }
 
     private static TruncatedSvd FromFloat64(
-        double[] values, double[][] left, double[][] right, int rows, int columns, int wanted, bool keepNullSpace)
+        double[] values, double[][] left, double[][] right, int rows, int columns, int wanted, bool keepNullSpace, CancellationToken cancellation)
     {
         int count = values.Length;
         if (!keepNullSpace)
@@ -217,17 +217,17 @@ internal sealed class TruncatedSvd : IDisposable
         }
 
         return Finish(
-            values[..count], Matrix.FromRows(left[..count], rows), Matrix.FromRows(right[..count], columns), keepNullSpace ? wanted : 0);
+            values[..count], Matrix.FromRows(left[..count], rows), Matrix.FromRows(right[..count], columns), keepNullSpace ? wanted : 0, cancellation);
     }
 
     /// <summary>Completes the vectors to a least number and settles their signs. Takes the matrices over.</summary>
-    private static TruncatedSvd Finish(double[] values, Matrix left, Matrix right, int least)
+    private static TruncatedSvd Finish(double[] values, Matrix left, Matrix right, int least, CancellationToken cancellation)
     {
         if (values.Length < least)
         {
             Array.Resize(ref values, least);
-            left = Complete(left, least);
-            right = Complete(right, least);
+            left = Complete(left, least, cancellation);
+            right = Complete(right, least, cancellation);
         }
 
         for (int i = 0; i < values.Length; i++)
@@ -244,7 +244,7 @@ internal sealed class TruncatedSvd : IDisposable
     }
 
     /// <summary>Appends orthonormal rows to orthonormal rows: what Gram-Schmidt leaves of pseudo-random ones.</summary>
-    private static Matrix Complete(Matrix vectors, int count)
+    private static Matrix Complete(Matrix vectors, int count, CancellationToken cancellation)
     {
         var basis = new double[count][];
         var random = new SplitMix64(CompletionSeed);
@@ -257,6 +257,7 @@ internal sealed class TruncatedSvd : IDisposable
                 continue;
             }
 
+            cancellation.ThrowIfCancellationRequested();
             for (int j = 0; j < vector.Length; j++)
             {
                 vector[j] = random.NextSigned();

@@ -46,10 +46,12 @@ internal sealed unsafe class WorkerPool : IDisposable
 
     /// <summary>Creates a pool. Its threads start with the first call that needs them.</summary>
     /// <param name="threads">The number of threads that work on one call, the caller's included.</param>
-    public WorkerPool(int threads)
+    /// <param name="cancellation">Ends calls between two pieces, whatever algorithm it is that works on these threads.</param>
+    public WorkerPool(int threads, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         Threads = threads;
+        Cancellation = cancellation;
         _workers = new Thread[threads - 1];
         _cells = new long[(threads + 2) * CellSpacing];
     }
@@ -63,11 +65,15 @@ internal sealed unsafe class WorkerPool : IDisposable
     /// <summary>Gets the number of threads that work on one call, the caller's included.</summary>
     public int Threads { get; }
 
+    /// <summary>Gets what ends the calls, for the steps between them that take long on one thread.</summary>
+    public CancellationToken Cancellation { get; }
+
     /// <summary>Executes every piece of the work and returns when all are done.</summary>
     /// <typeparam name="TWork">The kind of work.</typeparam>
     /// <param name="count">The number of pieces; they are shared out in runs of neighbours.</param>
     /// <param name="work">The work; every thread works on this one copy.</param>
     /// <exception cref="ObjectDisposedException">The pool is disposed.</exception>
+    /// <exception cref="OperationCanceledException">The pool's work was cancelled.</exception>
     /// <remarks>
     /// When a piece throws, pieces not yet begun are skipped and the first exception is thrown here after the others have ended.
     /// </remarks>
@@ -102,6 +108,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         {
             for (int index = 0; index < count; index++)
             {
+                Cancellation.ThrowIfCancellationRequested();
                 work.Execute(index);
             }
         }
@@ -235,6 +242,7 @@ internal sealed unsafe class WorkerPool : IDisposable
 
         try
         {
+            Cancellation.ThrowIfCancellationRequested();
             call.Execute(call.Work, index);
         }
 #pragma warning disable CA1031 // Handed to the caller of For

@@ -78,7 +78,9 @@ public abstract record MergeMethod
     {
         Validate();
         ThreadCount.Validate(threads);
-        WorkerPool? own = threads is { } count ? new WorkerPool(count) : null;
+        WorkerPool? own = threads is not null || cancellation.CanBeCanceled
+            ? new WorkerPool(threads ?? Environment.ProcessorCount, cancellation)
+            : null;
         try
         {
             var taskVectors = new TaskVectors(pool, manifest, own ?? WorkerPool.Shared, cancellation);

@@ -30,7 +30,8 @@ public sealed record Wudi : MergeMethod
 
     private static Matrix MergeLayer(TaskVectors taskVectors, LinearLayerInfo layer)
     {
-        SymmetricEigen eigen = SymmetricEigen.Compute(SumOfGrams(taskVectors, layer), layer.Inputs);
+        SymmetricEigen eigen = SymmetricEigen.Compute(
+            SumOfGrams(taskVectors, layer), layer.Inputs, taskVectors.Threads.Cancellation);
 
         // S's eigenvalues are squares of singular values. Where S vanishes so does every D_t, and R with it.
         double tolerance = Math.Pow(TruncatedSvd.RelativeTolerance(layer.Outputs, layer.Inputs), 2);
@@ -72,7 +73,7 @@ public sealed record Wudi : MergeMethod
             using PanelMatrix panels = PanelMatrix.FromRows(layer.Outputs, layer.Inputs, delta.ToMatrix(), taskVectors.Threads, out double energy);
             if (energy > 0)
             {
-                double[][] gram = GramMatrix.Compute(panels);
+                double[][] gram = GramMatrix.Compute(panels, taskVectors.Threads.Cancellation);
                 for (int row = 0; row < sum.Length; row++)
                 {
                     VectorMath.AddScaled(1 / energy, gram[row], sum[row]);
