@@ -209,7 +209,7 @@ public sealed class CheckpointWriter : IDisposable
     {
         // The final names hold the number of shards, which is known only at the end.
         string path = PathOf($"shard-{_shardPaths.Count + 1:D5}");
-        _shard = new SafetensorsWriter(path, headerCapacity);
+        _shard = new SafetensorsWriter(path, headerCapacity, _output.FinalPath);
         _shardPaths.Add(path);
     }
 

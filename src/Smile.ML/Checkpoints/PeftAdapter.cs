@@ -7,6 +7,9 @@ namespace Smile.ML.Checkpoints;
 /// </summary>
 internal sealed class PeftAdapter : IDisposable
 {
+    /// <summary>The names of the files that make up an adapter; the folder may hold others.</summary>
+    internal static readonly IReadOnlyList<string> FileNames = [LoraConfig.FileName, WeightsFileName];
+
     private const string WeightsFileName = "adapter_model.safetensors";
     private const string PickledFileName = "adapter_model.bin";
     private const string Prefix = "base_model.model.";

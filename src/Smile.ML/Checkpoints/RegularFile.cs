@@ -1,3 +1,4 @@
+using System.Formats.Tar;
 using System.Security;
 using Microsoft.Win32.SafeHandles;
 
@@ -42,7 +43,41 @@ internal static class RegularFile
         }
 
         file?.Dispose();
-        throw new SmileException($"{path}: the file is empty.");
+        throw new SmileException(IsSpecial(path) ? $"{path}: is a device or pipe; expected a file." : $"{path}: the file is empty.");
+    }
+
+    /// <summary>Tells whether there is something that is neither a regular file nor a folder: a device, a pipe, a socket.</summary>
+    /// <param name="path">The path; links are followed.</param>
+    public static bool IsSpecial(string path)
+    {
+        string target = LinkResolver.Resolve(path);
+        if (OperatingSystem.IsWindows() || !File.Exists(path) || (File.Exists(target) && new FileInfo(target).Length > 0))
+        {
+            return false;
+        }
+
+        try
+        {
+            // .NET tells a file's kind only where it archives one. What is not regular has no content to archive, nor has an empty file.
+            using var archive = new MemoryStream();
+            using (var writer = new TarWriter(archive, leaveOpen: true))
+            {
+                writer.WriteEntry(target, "file");
+            }
+
+            archive.Position = 0;
+            using var reader = new TarReader(archive);
+            return reader.GetNextEntry()?.EntryType is not (TarEntryType.RegularFile or TarEntryType.Directory);
+        }
+        catch (UnauthorizedAccessException)
+        {
+            // Only a regular file is opened.
+            return false;
+        }
+        catch (Exception e) when (IsFileFailure(e))
+        {
+            return true;
+        }
     }
 
     /// <summary>Reads a whole file of limited size.</summary>

@@ -26,6 +26,7 @@ internal sealed class SafetensorsWriter : IDisposable
     private static readonly byte[] HeaderStart = [.. "{\""u8, .. "__metadata__"u8, .. "\":{\"format\":\"pt\"}"u8];
 
     private readonly string _path;
+    private readonly string _location;
     private readonly SafeFileHandle _file;
     private readonly long _dataStart;
     private readonly ArrayBufferWriter<byte> _header = new();
@@ -37,8 +38,9 @@ internal sealed class SafetensorsWriter : IDisposable
     /// <summary>Creates the file, or empties the one there is.</summary>
     /// <param name="path">The file's path.</param>
     /// <param name="headerCapacity">The most bytes that the header will take; see <see cref="HeaderBound"/>.</param>
+    /// <param name="location">What messages about values call the output: its final name, where the file has a temporary one.</param>
     /// <exception cref="SmileException">The file cannot be written, or the header would be longer than the format allows.</exception>
-    public SafetensorsWriter(string path, long headerCapacity)
+    public SafetensorsWriter(string path, long headerCapacity, string? location = null)
     {
         if (!BitConverter.IsLittleEndian)
         {
@@ -52,6 +54,7 @@ internal sealed class SafetensorsWriter : IDisposable
         }
 
         _path = path;
+        _location = location ?? path;
         _dataStart = (SafetensorsHeader.PrefixLength + headerCapacity + Alignment - 1) / Alignment * Alignment;
         _header.Write(HeaderStart);
         try
@@ -236,7 +239,7 @@ internal sealed class SafetensorsWriter : IDisposable
         if (overflow >= 0)
         {
             throw new SmileException(FormattableString.Invariant(
-                $"{_path}: tensor {ErrorText.Quote(tensor.Name)}: element {start + overflow} is {values[overflow]}, which {tensor.Type.DtypeName()} cannot hold; choose a wider type."));
+                $"{_location}: tensor {ErrorText.Quote(tensor.Name)}: element {start + overflow} is {values[overflow]}, which {tensor.Type.DtypeName()} cannot hold; choose a wider type."));
         }
 
         Write(bytes);

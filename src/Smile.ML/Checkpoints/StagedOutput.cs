@@ -46,8 +46,7 @@ internal sealed class StagedOutput : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         try
         {
-            string finalPath = LinkResolver.Resolve(path);
-            string parent = Path.GetDirectoryName(finalPath) ?? throw new SmileException($"{path}: is not a place for output.");
+            (string finalPath, string parent) = Locate(path);
             Directory.CreateDirectory(parent);
             string prefix = Path.Combine(parent, $".{Path.GetFileName(finalPath)}.smile-");
             RemoveLeftovers(parent, prefix, finalPath);
@@ -60,6 +59,33 @@ internal sealed class StagedOutput : IDisposable
                     return new StagedOutput(finalPath, stem, lockFile);
                 }
             }
+        }
+        catch (Exception e) when (RegularFile.IsFileFailure(e))
+        {
+            throw RegularFile.Failure(path, "cannot be written", e);
+        }
+    }
+
+    /// <summary>Checks that a file can be written, before anything is computed for it. Creates nothing that stays.</summary>
+    /// <exception cref="SmileException">A folder, device or pipe is there, or the place is not writable.</exception>
+    public static void RequireWritableFile(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        try
+        {
+            (string finalPath, string folder) = Locate(path);
+            if (Directory.Exists(finalPath))
+            {
+                throw new SmileException($"{path}: is a folder; expected a file, or nothing, to write to.");
+            }
+
+            while (!Directory.Exists(folder) && Path.GetDirectoryName(folder) is { } parent)
+            {
+                folder = parent;
+            }
+
+            string stem = Path.Combine(folder, $".{Path.GetFileName(finalPath)}.smile-{RandomNumberGenerator.GetHexString(IdLength, lowercase: true)}");
+            Lock(stem, FileMode.CreateNew).Dispose();
         }
         catch (Exception e) when (RegularFile.IsFileFailure(e))
         {
@@ -93,6 +119,11 @@ internal sealed class StagedOutput : IDisposable
         if (!overwrite && Directory.Exists(FinalPath) && Directory.EnumerateFileSystemEntries(FinalPath).Any())
         {
             throw new SmileException($"{FinalPath}: exists and is not empty; choose another output, or ask to overwrite it (--force, overwrite: true).");
+        }
+
+        if (Directory.Exists(FinalPath) && IsMountPoint(FinalPath))
+        {
+            throw new SmileException($"{FinalPath}: is where a file system is mounted, and can't be replaced; choose a folder inside it.");
         }
     }
 
@@ -150,8 +181,24 @@ internal sealed class StagedOutput : IDisposable
         return null;
     }
 
+    /// <summary>Finds where an output goes, and the folder that holds it.</summary>
+    private static (string FinalPath, string Parent) Locate(string path)
+    {
+        if (RegularFile.IsSpecial(path))
+        {
+            // Renaming a file over it would replace it for everybody.
+            throw new SmileException($"{path}: is a device or pipe; expected a file or folder, or nothing, to write to.");
+        }
+
+        string finalPath = LinkResolver.Resolve(path);
+        return (finalPath, Path.GetDirectoryName(finalPath) ?? throw new SmileException($"{path}: is not a place for output."));
+    }
+
     private static FileStream Lock(string stem, FileMode mode)
         => new(stem + LockSuffix, mode, FileAccess.Write, FileShare.None, bufferSize: 0, FileOptions.DeleteOnClose);
+
+    private static bool IsMountPoint(string folder)
+        => !OperatingSystem.IsWindows() && DriveInfo.GetDrives().Any(drive => Path.TrimEndingDirectorySeparator(drive.Name) == folder);
 
     private static void RemoveLeftovers(string parent, string prefix, string finalPath)
     {

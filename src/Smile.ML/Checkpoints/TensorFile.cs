@@ -36,7 +36,7 @@ public static class TensorFile
             .ThenBy(tensor => tensor.Name, StringComparer.Ordinal)];
 
         using var output = StagedOutput.Create(path);
-        using (var writer = new SafetensorsWriter(output.TemporaryPath, SafetensorsWriter.HeaderBound(infos)))
+        using (var writer = new SafetensorsWriter(output.TemporaryPath, SafetensorsWriter.HeaderBound(infos), output.FinalPath))
         {
             foreach (TensorInfo tensor in infos)
             {
