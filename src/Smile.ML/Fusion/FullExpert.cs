@@ -20,6 +20,11 @@ internal sealed class FullExpert(string name, HuggingFaceFolder folder) : Expert
             throw Differs($"model_type is \"{ErrorText.Clip(folder.Config.ModelType)}\"", $"\"{ErrorText.Clip(pretrained.Config.ModelType)}\", the pretrained model's");
         }
 
+        if (ConfigComparison.FindDifference(folder.Config, pretrained.Config) is { } difference)
+        {
+            throw Differs($"its config.json has {difference.Key} {difference.First}", $"{difference.Second}, the pretrained model's, since the experts' weights are run by its config");
+        }
+
         HashSet<string> biases = [.. manifest.LinearLayers.Select(layer => $"{layer.Name}.bias")];
         foreach (TensorInfo expected in pretrained.Tensors.Values.Where(tensor => IsParameter(tensor) && !heads.Contains(tensor.Name)))
         {

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Smile.ML.Fusion;
 using Smile.ML.Fusion.Merging;
 using Smile.ML.Tests.Checkpoints;
@@ -45,6 +46,32 @@ public sealed class ModelPoolTests
         using ModelPool pool = ModelPool.Open(TestPool.WriteMlp(folder, 3, [6, 8, 5]));
         SmileException e = Assert.ThrowsExactly<SmileException>(() => pool.Select(names.Split(',', StringSplitOptions.RemoveEmptyEntries)));
         Assert.Contains(expected, e.Message, StringComparison.Ordinal);
+    }
+
+    [TestMethod]
+    [DataRow("num_attention_heads", "4", true)]
+    [DataRow("layer_norm_eps", "0.00001", false)]
+    [DataRow("layer_norm_eps", "1e-6", true)]
+    [DataRow("hidden_act", "\"gelu\"", true)]
+    [DataRow("attention_dropout", "0.5", false)]
+    [DataRow("id2label", "{\"0\":\"x\"}", false)]
+    public void AnExpertWhoseConfigComputesDifferentlyIsRefused(string key, string value, bool isRefused)
+    {
+        using var folder = new TemporaryFolder();
+        string path = TestPool.WriteClip(folder, 2), config = Path.Combine(path, "b", "config.json");
+        JsonObject json = JsonNode.Parse(File.ReadAllText(config))!.AsObject();
+        json[key] = JsonNode.Parse(value);
+        File.WriteAllText(config, json.ToJsonString());
+        using ModelPool pool = ModelPool.Open(path);
+        if (isRefused)
+        {
+            SmileException e = Assert.ThrowsExactly<SmileException>(() => pool.Check());
+            Assert.Contains($"Expert b ({Path.Combine(path, "b")}): its config.json has {key} {value}; expected ", e.Message, StringComparison.Ordinal);
+        }
+        else
+        {
+            pool.Check();
+        }
     }
 
     [TestMethod]
