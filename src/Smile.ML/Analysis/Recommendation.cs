@@ -21,6 +21,7 @@ public sealed record Recommendation(string Headline, IReadOnlyList<string> Reaso
         ArgumentNullException.ThrowIfNull(verdict);
         string headline = verdict.Level switch
         {
+            _ when verdict.HasNothingToRoute => "Take the fine-tuned model itself: SMILE needs two or more.",
             Separability.Good => "SMILE is worth trying: its router should tell these tasks apart.",
             Separability.Partial => "SMILE may help, but measure before you rely on it.",
             _ => "Don't expect SMILE to tell these tasks apart.",

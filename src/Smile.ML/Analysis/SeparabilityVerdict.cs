@@ -33,6 +33,9 @@ public sealed record SeparabilityVerdict
     /// <summary>Gets the pairs that overlap most, by the inputs where there was data, else by the router subspaces.</summary>
     public IReadOnlyList<TaskPair> ClosestPairs { get; init; } = [];
 
+    /// <summary>Gets a value indicating whether there is one expert only, whatever <see cref="Level"/> says.</summary>
+    public bool HasNothingToRoute { get; init; }
+
     /// <summary>Gets the verdict in a sentence or two.</summary>
     public required string Summary { get; init; }
 
@@ -64,13 +67,15 @@ public sealed record SeparabilityVerdict
             ? Judge(overlap, GoodInputOverlap, PoorInputOverlap)
             : Judge(overlap, GoodRouterOverlap, PoorRouterOverlap);
         IReadOnlyList<TaskPair> closest = Closest(evidence);
+        bool hasOneExpert = evidence.Rows.Count < 2;
         return new SeparabilityVerdict
         {
             Level = level,
             RouterOverlap = router?.MeanOffDiagonal,
             InputOverlap = input?.MeanOffDiagonal,
             ClosestPairs = closest,
-            Summary = evidence.Rows.Count < 2 ? "There is one expert, so there is nothing to route." : Summarize(level, overlap, input is not null),
+            HasNothingToRoute = hasOneExpert,
+            Summary = hasOneExpert ? "There is one expert, so there is nothing to route." : Summarize(level, overlap, input is not null),
             Advice = level == Separability.Good ? [] : Advise(level, closest, input is not null),
         };
     }

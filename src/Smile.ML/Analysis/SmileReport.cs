@@ -1,6 +1,7 @@
 using Microsoft.DotNet.Interactive.Formatting;
 using Smile.ML.Analysis.Html;
 using Smile.ML.Checkpoints;
+using Smile.ML.Compute;
 using Smile.ML.Fusion;
 using Smile.ML.Fusion.Merging;
 
@@ -92,15 +93,16 @@ public sealed class SmileReport
     {
         ArgumentNullException.ThrowIfNull(pool);
         options = (options ?? new SmileReportOptions()).Effective();
-        SmileReport weights = AnalyseWeights(pool, options, progress, cancellation);
-        if (options.HeadsFolder is null || options.DataFolder is null)
-        {
-            return weights;
-        }
 
-        using PoolEvaluation evaluation = PoolEvaluation.Open(
-            pool, options.HeadsFolder, options.DataFolder, options.Compute, options.Quick ? QuickRows : null);
-        return Evaluate(weights, evaluation, options, progress, cancellation);
+        // What can't work says so before the weights are analysed, which takes long.
+        (int? expertRank, int routerRank, int expertsPerToken) = options.Setting;
+        new SmileFusionOptions { ExpertRank = expertRank, RouterRank = routerRank, ExpertsPerToken = expertsPerToken }.Validate(pool.Experts.Count);
+        Backends.Create(options.Compute ?? new ComputeOptions()).Dispose();
+        using PoolEvaluation? evaluation = options.HeadsFolder is null || options.DataFolder is null
+            ? null
+            : PoolEvaluation.Open(pool, options.HeadsFolder, options.DataFolder, options.Compute, options.Quick ? QuickRows : null);
+        SmileReport weights = AnalyseWeights(pool, options, progress, cancellation);
+        return evaluation is null ? weights : Evaluate(weights, evaluation, options, progress, cancellation);
     }
 
     /// <summary>Writes the report as one page of HTML that needs nothing else: no scripts, no fonts, no network.</summary>

@@ -34,7 +34,7 @@ public static class WeightAnalysis
     private static IEnumerable<LayerWeightAnalysis> Layers(
         ModelPool pool, NetworkManifest manifest, WeightAnalysisOptions options, CancellationToken cancellation)
     {
-        using WorkerPool threads = new(options.Threads ?? Environment.ProcessorCount);
+        using WorkerPool threads = new(options.Threads ?? Environment.ProcessorCount, cancellation);
         foreach (LinearLayerInfo layer in manifest.LinearLayers)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -89,7 +89,7 @@ public static class WeightAnalysis
                 DeltaCosine = Pairs(names, (i, j) => SubspaceAngles.DeltaCosine(factors[i], factors[j], options.ExpertRank)),
                 ZoneBoundary = zones?.Boundary ?? 0,
                 ProjectedEnergy = energies,
-                RandomRouterOverlap = Math.Min(1, (double)options.RouterRank / layer.Inputs),
+                RandomRouterOverlap = (double)factors.Max(svd => Math.Min(options.RouterRank, svd.Rank)) / layer.Inputs,
             };
         }
         finally

@@ -48,6 +48,7 @@ public sealed class SeparabilityVerdictTests
         SeparabilityVerdict verdict = SeparabilityVerdict.Of([], [new LayerInputOverlap("layer", one)]);
         Assert.AreEqual(Separability.Good, verdict.Level);
         StringAssert.Contains(verdict.Summary, "nothing to route", StringComparison.Ordinal);
+        StringAssert.Contains(Recommendation.From(verdict).Headline, "SMILE needs two or more", StringComparison.Ordinal);
     }
 
     private static LayerInputOverlap[] Inputs(double overlap) => [new LayerInputOverlap("layer", Pair(overlap))];

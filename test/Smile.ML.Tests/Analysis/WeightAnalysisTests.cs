@@ -39,6 +39,20 @@ public sealed class WeightAnalysisTests
     }
 
     [TestMethod]
+    public void ARouterRankBeyondTheDeltasChangesNothing()
+    {
+        using var folder = new TemporaryFolder();
+        using ModelPool pool = ModelPool.Open(TestPool.WriteMlp(folder, 2, [14, 11], deltaRank: 3));
+        SeparabilityVerdict[] verdicts = [.. new[] { 3, 11, 14, 40 }.Select(rank => SeparabilityVerdict.Of(
+            [.. WeightAnalysis.Measure(pool, new WeightAnalysisOptions { RouterRank = rank, Zones = false })], []))];
+        foreach (SeparabilityVerdict verdict in verdicts)
+        {
+            Assert.AreEqual(verdicts[0].Summary, verdict.Summary);
+            Assert.AreEqual(verdicts[0].RouterOverlap!.Value, verdict.RouterOverlap!.Value, 1e-9);
+        }
+    }
+
+    [TestMethod]
     public void OverlapsFollowTheirFormulas()
     {
         using var folder = new TemporaryFolder();
