@@ -93,17 +93,21 @@ public sealed record CheckpointSummary
             ExpertRank = expertRank > 0 ? expertRank : null,
             RouterRank = folder.Config.GetInt32("rank_of_router"),
             TaskHeads = OwnHeads.Read(folder.Config).Modules,
-            Layers = [.. RoutedLayers(folder, experts)],
+            Layers = [.. FusedLayers(folder, experts)],
         };
     }
 
-    private static IEnumerable<LayerSummary> RoutedLayers(HuggingFaceFolder folder, int experts)
+    /// <summary>The layers of a fused model, those that were kept included: what the architecture says of the pretrained weights under their plain names.</summary>
+    private static IEnumerable<LayerSummary> FusedLayers(HuggingFaceFolder folder, int experts)
     {
-        string suffix = new RoutedLayerNames("").SharedWeight;
-        foreach (TensorInfo shared in folder.Tensors.Values.Where(tensor => tensor.Name.EndsWith(suffix, StringComparison.Ordinal) && tensor.Shape.Count == 2))
+        string shared = new RoutedLayerNames("").SharedLayer;
+        HuggingFaceFolder plain = folder.Rename(name => name.Replace(shared + ".", ".", StringComparison.Ordinal));
+        foreach (LinearLayerInfo layer in NetworkManifest.Read(folder.Config, plain).LinearLayers)
         {
-            var names = new RoutedLayerNames(shared.Name[..^suffix.Length]);
-            yield return new LayerSummary(names.Layer, shared.Shape[0], shared.Shape[1], [.. Enumerable.Range(0, experts).Select(e => Rank(folder, names, e))]);
+            var names = new RoutedLayerNames(layer.Name);
+            bool isRouted = folder.Tensors.ContainsKey(names.SharedWeight);
+            yield return new LayerSummary(
+                layer.Name, layer.Outputs, layer.Inputs, isRouted ? [.. Enumerable.Range(0, experts).Select(e => Rank(folder, names, e))] : null);
         }
     }
 

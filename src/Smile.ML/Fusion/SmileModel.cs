@@ -62,6 +62,11 @@ public sealed class SmileModel : IDisposable
     /// </exception>
     public static SmileModel LoadAdapter(string folder, string baseFolder, ComputeOptions? options = null)
     {
+        if (!PeftAdapter.IsAdapter(folder) && File.Exists(Path.Combine(folder, ModelConfig.FileName)))
+        {
+            throw new SmileException($"{folder}: is a whole model; a base (--base) goes with an adapter.");
+        }
+
         using HuggingFaceFolder source = HuggingFaceFolder.Open(baseFolder);
         if (Architectures.IsFused(source.Config))
         {
@@ -299,7 +304,8 @@ public sealed class SmileModel : IDisposable
             {
                 if (!port.IsOptional)
                 {
-                    throw new SmileException($"Input {port.Name} is missing; expected {Describe(port)}.");
+                    string found = inputs.Count > 0 ? ErrorText.Clip(string.Join(", ", inputs.Keys.Order(StringComparer.Ordinal))) : "no input";
+                    throw new SmileException($"Input {port.Name} is missing; found {found}; expected {Describe(port)}.");
                 }
 
                 continue;

@@ -33,7 +33,7 @@ public sealed record Breadcrumbs : MergeMethod
         MergeParameter.Number("density", "share of the entries that stays", Interval.UnitWithoutZero, Density, value => this with { Density = value }),
         MergeParameter.Number("gamma", "share of largest entries that is dropped", Interval.UnitWithoutOne, Gamma, value => this with { Gamma = value }),
         MergeParameter.Choice("combine", "how the task vectors are combined", Combine, value => this with { Combine = value }),
-        MergeParameter.Number("scale", "factor of the combination (lambda)", Interval.Finite, ActualScale, value => this with { Scale = value }),
+        MergeParameter.Number("scale", "factor of the combination (lambda), by default 1 with combine=average", Interval.Finite, ActualScale, value => this with { Scale = value }),
     ];
 
     private double ActualScale => Scale ?? Combine.DefaultScale();

@@ -34,7 +34,7 @@ public sealed record Dare : MergeMethod
         MergeParameter.Integer("seed", "seed of the random choice", int.MinValue, Seed, value => this with { Seed = value }),
         MergeParameter.Choice("combine", "how the task vectors are combined", Combine, value => this with { Combine = value }),
         MergeParameter.Number("keep", "share kept by trimming, with combine=ties", Interval.UnitWithoutZero, Keep, value => this with { Keep = value }),
-        MergeParameter.Number("scale", "factor of the combination (lambda)", Interval.Finite, ActualScale, value => this with { Scale = value }),
+        MergeParameter.Number("scale", "factor of the combination (lambda), by default 1 with combine=average", Interval.Finite, ActualScale, value => this with { Scale = value }),
     ];
 
     private double ActualScale => Scale ?? Combine.DefaultScale();

@@ -25,6 +25,11 @@ public sealed record WeightedAverage : MergeMethod
             throw new SmileException($"{Name}: weights has {Weights.Count} values; expected {taskVectors.Count}, one per expert of {taskVectors.Location}.");
         }
 
+        if (!double.IsFinite(Weights.Sum()))
+        {
+            throw new SmileException($"{Name}: weights is {string.Join(',', Weights)}; expected numbers whose sum is finite.");
+        }
+
         LinearCoefficients coefficients = LinearCoefficients.Proportional(Weights);
         return new LinearCombinationMerger(taskVectors, _ => coefficients);
     }
