@@ -16,9 +16,9 @@ internal static class AnalyzeCommand
         var heads = new Option<string?>("--heads") { Description = "A folder with TASK.safetensors per expert; POOL/heads by default, where there is one.", HelpName = "DIR" };
         var data = new Option<string?>("--data") { Description = "A folder with TASK_test.safetensors per expert; POOL/data by default, where there is one.", HelpName = "DIR" };
         var quick = new Option<bool>("--quick") { Description = "Fewer settings, at most 64 rows per task, no decomposition of the pretrained weights." };
-        var expertRank = FusionArguments.Positive("--expert-rank", "Rank of each expert (k) that routing and errors are shown for.", 32);
-        var routerRank = FusionArguments.Positive("--router-rank", "Router rows per expert (k_gate), likewise.", 16);
-        var expertsPerToken = FusionArguments.Positive("--experts-per-token", "Experts that each token goes to (top_k), likewise.", 1);
+        var expertRank = Arguments.Number("--expert-rank", "Rank of each expert (k) that routing and errors are shown for.", 32);
+        var routerRank = Arguments.Number("--router-rank", "Router rows per expert (k_gate), likewise.", 16);
+        var expertsPerToken = Arguments.Number("--experts-per-token", "Experts that each token goes to (top_k), likewise.", 1);
         var compute = new ComputeArguments();
         var command = new Command("analyze", "Analyses a pool and writes a report: what to pick, and why.");
         pool.AddTo(command);
@@ -60,6 +60,9 @@ internal static class AnalyzeCommand
         {
             throw new SmileException($"--report is {path}; there is no folder {folder}.");
         }
+
+        FusionArguments.RequireExperts(options.Setting.ExpertsPerToken, pool.Experts.Count);
+        OutputFiles.Require([("--report", path)], PoolArguments.Files(pool, options.HeadsFolder, options.DataFolder));
 
         SmileReport report = SmileReport.Create(pool, options, new StageReporter(), cancellation);
         AtomicFile.WriteAllText(path, report.ToHtml());

@@ -11,17 +11,17 @@ internal static class BenchCommand
     public static Command Create()
     {
         var command = new Command("bench", "Measures this machine: fusing a layer, or running it plain and routed.");
-        command.Subcommands.Add(Create("fuse", "Measures fusing one linear layer.", Fuse));
-        command.Subcommands.Add(Create("forward", "Measures a linear layer, plain and routed, and their ratio.", Forward));
+        command.Subcommands.Add(Create("fuse", "Measures fusing one linear layer.", readsInput: false, Fuse));
+        command.Subcommands.Add(Create("forward", "Measures a linear layer, plain and routed, and their ratio.", readsInput: true, Forward));
         return command;
     }
 
-    private static Command Create(string name, string description, Func<LayerBenchmark, int, Compute.ComputeOptions, CancellationToken, string> measure)
+    private static Command Create(string name, string description, bool readsInput, Func<LayerBenchmark, int, Compute.ComputeOptions, CancellationToken, string> measure)
     {
-        Option<int> outputs = FusionArguments.Positive("--out-features", "Output features of the layer.", 3072);
-        Option<int> inputs = FusionArguments.Positive("--in-features", "Input features of the layer.", 768);
-        Option<int> experts = FusionArguments.Positive("--experts", "Number of experts.", 8);
-        Option<int> tokens = FusionArguments.Positive("--tokens", "Rows of the input (forward).", 1600);
+        Option<int> outputs = Arguments.Number("--out-features", "Output features of the layer.", 3072);
+        Option<int> inputs = Arguments.Number("--in-features", "Input features of the layer.", 768);
+        Option<int> experts = Arguments.Number("--experts", "Number of experts.", 8);
+        Option<int> tokens = Arguments.Number("--tokens", "Rows of the input (forward).", 1600);
         var fusion = new FusionArguments();
         var compute = new ComputeArguments();
         var command = new Command(name, description) { outputs, inputs, experts, tokens };
@@ -32,6 +32,23 @@ internal static class BenchCommand
             {
                 SmileFusionOptions options = fusion.Read(parsed);
                 int count = parsed.GetValue(experts);
+                (int rows, int columns) = (parsed.GetValue(outputs), parsed.GetValue(inputs));
+                RequireArray((long)rows * columns, $"--out-features {rows} and --in-features {columns}");
+                FusionArguments.RequireExperts(options.ExpertsPerToken, count);
+                if (readsInput)
+                {
+                    long batch = parsed.GetValue(tokens);
+                    string what = $"--tokens {batch} and a layer of {rows} x {columns}";
+                    RequireArray(batch * Math.Max(rows, columns), what);
+
+                    // The input, as it is made and where it is read, and one output.
+                    RequireMemory(((2 * batch * columns) + (batch * rows)) * sizeof(float), what);
+                }
+                else if (new Option[] { tokens, compute.Device }.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false }) is { } unused)
+                {
+                    Console.Error.WriteLine($"{unused.Name} changes nothing here: fusing runs on the CPU and takes no input.");
+                }
+
                 using var benchmark = new LayerBenchmark(parsed.GetValue(outputs), parsed.GetValue(inputs), count, options);
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
@@ -41,6 +58,24 @@ internal static class BenchCommand
             },
             CancellationToken.None));
         return command;
+    }
+
+    private static void RequireArray(long values, string what)
+    {
+        if (values > Array.MaxLength)
+        {
+            throw new UsageException($"{what} make {values} values; expected at most {Array.MaxLength}.");
+        }
+    }
+
+    /// <summary>Refuses what the system would end the process for.</summary>
+    private static void RequireMemory(long bytes, string what)
+    {
+        long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (bytes > available)
+        {
+            throw new UsageException($"{what} take {bytes} bytes of memory; expected at most the {available} that there are.");
+        }
     }
 
     private static string Fuse(LayerBenchmark benchmark, int tokens, Compute.ComputeOptions compute, CancellationToken cancellation)

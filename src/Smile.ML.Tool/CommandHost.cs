@@ -11,28 +11,28 @@ internal static class CommandHost
 
     public static async Task<int> InvokeAsync(RootCommand root, string[] args)
     {
-        ParseResult parsed = root.Parse(args);
-        if (parsed.Errors.Count > 0)
+        ForgivingWriter.ReplaceError();
+        using var cancellation = new ConsoleCancellation();
+        try
         {
+            // A value such as @name is a value, not a file of arguments.
+            ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
             if (args.Length == 0)
             {
                 await root.Parse("--help").InvokeAsync(new InvocationConfiguration { Output = Console.Error });
                 return BadArguments;
             }
 
-            foreach (string error in Describe(parsed))
+            if (Describe(parsed) is { } mistake)
             {
-                await Console.Error.WriteLineAsync(error);
+                await Console.Error.WriteLineAsync(mistake);
+                await Console.Error.WriteLineAsync($"Run {Path(parsed.CommandResult.Command)} --help for what it takes.");
+                return BadArguments;
             }
 
-            await Console.Error.WriteLineAsync($"Run smile {Path(parsed.CommandResult.Command)}--help for what it takes.");
-            return BadArguments;
-        }
-
-        try
-        {
-            var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
-            return await parsed.InvokeAsync(configuration);
+            // The library's own handler gives a command two seconds to end, then leaves its output half-written.
+            var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+            return await parsed.InvokeAsync(configuration, cancellation.Token);
         }
         catch (UsageException exception)
         {
@@ -49,6 +49,11 @@ internal static class CommandHost
             await Console.Error.WriteLineAsync(exception.Message);
             return Failed;
         }
+        catch (OutOfMemoryException)
+        {
+            await Console.Error.WriteLineAsync("There is not enough memory for this; expected smaller sizes, or fewer at once.");
+            return Failed;
+        }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             await Console.Error.WriteLineAsync(exception.Message);
@@ -63,19 +68,22 @@ internal static class CommandHost
         }
     }
 
-    /// <summary>Says what is wrong; of a name that there isn't, which one may have been meant, and not what follows from it.</summary>
-    private static IEnumerable<string> Describe(ParseResult parsed)
+    /// <summary>Gets a command's path, as it is typed.</summary>
+    public static string Path(Command command)
+        => command is RootCommand ? "smile" : $"{Path(command.Parents.OfType<Command>().Single())} {command.Name}";
+
+    /// <summary>Says what is wrong; of a name that there isn't, which one may have been meant, and not what follows from it. Null where nothing is.</summary>
+    private static string? Describe(ParseResult parsed)
     {
         Command command = parsed.CommandResult.Command;
         if (parsed.UnmatchedTokens is [var unknown, ..])
         {
             bool isOption = unknown.StartsWith('-');
             IEnumerable<string> names = isOption ? command.Options.Select(option => option.Name) : command.Subcommands.Where(sub => !sub.Hidden).Select(sub => sub.Name);
-            return [$"There is no {(isOption ? "option" : command.Subcommands.Count > 0 ? "command" : "argument")} {unknown}.{Suggestion.For(unknown, names)}"];
+            return $"There is no {(isOption ? "option" : command.Subcommands.Count > 0 ? "command" : "argument")} {unknown}.{Suggestion.For(unknown, names)}";
         }
 
-        return parsed.Errors.Select(error => error.Message);
+        return Arguments.FindMistake(parsed)
+            ?? (parsed.Errors.Count > 0 ? string.Join(Environment.NewLine, parsed.Errors.Select(error => error.Message).Distinct()) : null);
     }
-
-    private static string Path(Command command) => command is RootCommand ? "" : command.Name + " ";
 }

@@ -52,13 +52,19 @@ internal static class EvalCommand
                     throw new UsageException("--merge needs --pool DIR.");
                 }
 
+                if (folder is null && fusion.FindGiven(parsed) is { } unused)
+                {
+                    throw new UsageException($"{unused} says how to fuse a pool; it needs --pool DIR.");
+                }
+
                 string headsFolder = parsed.GetValue(heads) ?? Default(folder, "heads");
                 string dataFolder = parsed.GetValue(data) ?? Default(folder, "data");
+                string? path = parsed.GetValue(file);
                 IReadOnlyList<MethodResult> results = folder is not null
-                    ? EvaluatePool(folder, headsFolder, dataFolder, methods, options, where, cancellation)
-                    : [EvaluateModel(parsed.GetValue(model)!, headsFolder, dataFolder, where, cancellation)];
+                    ? EvaluatePool(folder, headsFolder, dataFolder, path, methods, options, where, cancellation)
+                    : [EvaluateModel(parsed.GetValue(model)!, headsFolder, dataFolder, path, where, cancellation)];
                 Console.WriteLine(Table(results));
-                if (parsed.GetValue(file) is { } path)
+                if (path is not null)
                 {
                     Write(path, results);
                 }
@@ -72,20 +78,31 @@ internal static class EvalCommand
     private static string Default(string? pool, string folder)
         => pool is not null ? Path.Combine(pool, folder) : throw new UsageException($"--model needs --{folder} DIR.");
 
-    private static MethodResult EvaluateModel(string folder, string heads, string data, ComputeOptions compute, CancellationToken cancellation)
+    private static MethodResult EvaluateModel(
+        string folder, string heads, string data, string? json, ComputeOptions compute, CancellationToken cancellation)
     {
+        OutputFiles.Require([("--json", json)], [.. OutputFiles.OfModel(folder), .. OutputFiles.OfFolder(heads), .. OutputFiles.OfFolder(data)]);
         Dictionary<string, TaskHead> byName = TaskHead.LoadFolder(heads).ToDictionary(head => head.Name);
         IReadOnlyList<TaskData> tasks = TaskData.OpenFolder(data);
         try
         {
             using SmileModel model = SmileModel.Load(folder, compute);
-            var accuracy = new Dictionary<string, double>();
-            foreach (TaskData task in tasks)
+            if (tasks.FirstOrDefault(task => !byName.ContainsKey(task.Name)) is { } headless)
             {
-                TaskHead head = byName.GetValueOrDefault(task.Name)
-                    ?? throw new SmileException($"Task {task.Name} has no head: expected {Path.Combine(heads, task.Name)}.safetensors.");
-                accuracy[task.Name] = Evaluation.Accuracy(model, head, task, cancellation: cancellation);
+                throw new SmileException($"Task {headless.Name} has no head: expected {Path.Combine(heads, headless.Name)}.safetensors.");
             }
+
+            Dictionary<string, double> accuracy = Progress.Run(visible: true, "tasks", show =>
+            {
+                var figures = new Dictionary<string, double>();
+                foreach (TaskData task in tasks)
+                {
+                    figures[task.Name] = Evaluation.Accuracy(model, byName[task.Name], task, cancellation: cancellation);
+                    show(figures.Count, tasks.Count, task.Name);
+                }
+
+                return figures;
+            });
 
             return new MethodResult(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), accuracy, null);
         }
@@ -102,27 +119,41 @@ internal static class EvalCommand
         string folder,
         string heads,
         string data,
+        string? json,
         IReadOnlyList<MergeMethod> methods,
         SmileFusionOptions options,
         ComputeOptions compute,
         CancellationToken cancellation)
     {
         using ModelPool pool = ModelPool.Open(folder);
+        FusionArguments.RequireExperts(options.ExpertsPerToken, pool.Experts.Count);
+        OutputFiles.Require([("--json", json)], PoolArguments.Files(pool, heads, data));
         using PoolEvaluation evaluation = PoolEvaluation.Open(pool, heads, data, compute);
-        return
+        Func<MethodResult>[] steps =
         [
-            evaluation.Pretrained(cancellation),
-            evaluation.FineTuned(cancellation),
-            evaluation.Average(cancellation),
-            .. methods.Select(method => evaluation.Merged(method, cancellation)),
-            evaluation.Smile(options, cancellation: cancellation),
+            () => evaluation.Pretrained(cancellation),
+            () => evaluation.FineTuned(cancellation),
+            () => evaluation.Average(cancellation),
+            .. methods.Select(method => (Func<MethodResult>)(() => evaluation.Merged(method, cancellation))),
+            () => evaluation.Smile(options, cancellation: cancellation),
             .. LowRankOracle(evaluation, options, cancellation),
-            evaluation.Oracle(cancellation),
+            () => evaluation.Oracle(cancellation),
         ];
+        return Progress.Run(visible: true, "methods", show =>
+        {
+            var results = new List<MethodResult>();
+            foreach (Func<MethodResult> step in steps)
+            {
+                results.Add(step());
+                show(results.Count, steps.Length, results[^1].Method);
+            }
+
+            return results;
+        });
     }
 
-    private static IEnumerable<MethodResult> LowRankOracle(PoolEvaluation evaluation, SmileFusionOptions options, CancellationToken cancellation)
-        => options.ExpertRank is { } rank ? [evaluation.LowRankOracle(rank, cancellation)] : [];
+    private static IEnumerable<Func<MethodResult>> LowRankOracle(PoolEvaluation evaluation, SmileFusionOptions options, CancellationToken cancellation)
+        => options.ExpertRank is { } rank ? [() => evaluation.LowRankOracle(rank, cancellation)] : [];
 
     private static string Table(IReadOnlyList<MethodResult> results)
     {

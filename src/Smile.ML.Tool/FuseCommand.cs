@@ -32,6 +32,7 @@ internal static class FuseCommand
         PoolArguments arguments, SmileFusionOptions options, string output, bool force, bool json, ParseResult parsed, CancellationToken cancellation)
     {
         using ModelPool pool = arguments.Open(parsed);
+        FusionArguments.RequireExperts(options.ExpertsPerToken, pool.Experts.Count);
         FusionReport report = Progress.Run(
             !json, progress => new SmileFusion(options).Fuse(pool, output, force, progress, cancellation));
         if (json)

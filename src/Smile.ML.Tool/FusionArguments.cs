@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
+using Smile.ML.Compute;
 using Smile.ML.Fusion;
 
 namespace Smile.ML.Tool;
@@ -10,16 +11,26 @@ internal sealed class FusionArguments
 {
     private const string Dense = "dense";
 
-    private readonly Option<string> _expertRank = ExpertRank();
-
-    private readonly Option<int> _routerRank = Positive("--router-rank", "Router rows per expert (k_gate).", 16);
-    private readonly Option<int> _expertsPerToken = Positive("--experts-per-token", "Experts that each token goes to (top_k).", 1);
-
-    private readonly Option<string> _shared = new Option<string>("--shared")
+    private readonly Option<string> _expertRank = new("--expert-rank")
     {
-        Description = "What is not upscaled: the pretrained values, the experts' mean, or FusionBench's mean over childless modules only.",
-        DefaultValueFactory = _ => "pretrained",
-    }.AcceptOnlyFromAmong("pretrained", "average", "average-leaves");
+        Description = "Rank of each expert (k), or 'dense' for whole weight deltas.",
+        HelpName = "N|dense",
+        DefaultValueFactory = _ => "32",
+        CustomParser = result => result.Tokens[^1].Value is var text && (text == Dense || ParseRank(text, out _))
+            ? text
+            : Arguments.Refuse<string>(result, $"a whole number, 1 or more, or {Dense}"),
+    };
+
+    private readonly Option<int> _routerRank = Arguments.Number("--router-rank", "Router rows per expert (k_gate).", 16);
+    private readonly Option<int> _expertsPerToken = Arguments.Number("--experts-per-token", "Experts that each token goes to (top_k).", 1);
+
+    private readonly Option<string?> _shared = Arguments.Choice(
+        "--shared",
+        "What is not upscaled: the pretrained values, the experts' mean, or FusionBench's mean over childless modules only.",
+        "pretrained",
+        "pretrained",
+        "average",
+        "average-leaves");
 
     private readonly Option<string[]> _keep = new("--keep")
     {
@@ -27,16 +38,17 @@ internal sealed class FusionArguments
         HelpName = "PATTERN",
     };
 
-    private readonly Option<string?> _compatibility = new Option<string?>("--compatibility")
-    {
-        Description = "Follow another implementation's treatment of zero deltas and of ranks above the numerical rank.",
-    }.AcceptOnlyFromAmong("fusionbench");
+    private readonly Option<string?> _compatibility = Arguments.Choice(
+        "--compatibility", "Follow another implementation's treatment of zero deltas and of ranks above the numerical rank.", null, "fusionbench");
 
-    private readonly Option<string> _dtype = new Option<string>("--dtype")
-    {
-        Description = "Element types of the result; 'keep' leaves copied tensors as they are and stores computed ones in f32.",
-        DefaultValueFactory = _ => "keep",
-    }.AcceptOnlyFromAmong("keep", "f32", "bf16", "f16");
+    private readonly Option<string?> _dtype = Arguments.Choice(
+        "--dtype",
+        "Element types of the result; 'keep' leaves copied tensors as they are and stores computed ones in f32.",
+        "keep",
+        "keep",
+        "f32",
+        "bf16",
+        "f16");
 
     private readonly Option<long?> _maxMemory = new("--max-memory")
     {
@@ -49,17 +61,27 @@ internal sealed class FusionArguments
 
     /// <summary>The option for the number of threads, as every command that computes has it.</summary>
     public static Option<int?> Threads()
-    {
-        var option = new Option<int?>("--threads") { Description = "Threads to compute with; all that the machine gives by default.", HelpName = "N" };
-        option.Validators.Add(result => RequirePositive(result, result.GetValueOrDefault<int?>()));
-        return option;
-    }
+        => Arguments.OptionalNumber("--threads", "Threads to compute with; all that the machine gives by default.", ThreadCount.Most);
 
     public void AddTo(Command command)
     {
         foreach (Option option in new Option[] { _expertRank, _routerRank, _expertsPerToken, _shared, _keep, _compatibility, _dtype, _maxMemory, _threads })
         {
             command.Options.Add(option);
+        }
+    }
+
+    /// <summary>Finds an option that says how to fuse and was given; the number of threads is none of them.</summary>
+    public string? FindGiven(ParseResult parsed)
+        => new Option[] { _expertRank, _routerRank, _expertsPerToken, _shared, _keep, _compatibility, _dtype, _maxMemory }
+            .FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name;
+
+    /// <summary>Refuses more experts per token than there are.</summary>
+    public static void RequireExperts(int expertsPerToken, int experts)
+    {
+        if (expertsPerToken > experts)
+        {
+            throw new SmileException($"--experts-per-token is {expertsPerToken}; expected 1 to {experts}, the number of experts.");
         }
     }
 
@@ -95,48 +117,12 @@ internal sealed class FusionArguments
         return options;
     }
 
-    /// <summary>An option for a number of at least 1.</summary>
-    public static Option<int> Positive(string name, string description, int fallback)
-    {
-        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => fallback };
-        option.Validators.Add(result => RequirePositive(result, result.GetValueOrDefault<int>()));
-        return option;
-    }
-
-    /// <summary>Refuses a number below 1.</summary>
-    public static void RequirePositive(OptionResult result, int? value)
-    {
-        if (value < 1)
-        {
-            result.AddError($"{result.Option.Name} is {value}; expected 1 or more.");
-        }
-    }
-
-    private static Option<string> ExpertRank()
-    {
-        var option = new Option<string>("--expert-rank")
-        {
-            Description = "Rank of each expert (k), or 'dense' for whole weight deltas.",
-            HelpName = "N|dense",
-            DefaultValueFactory = _ => "32",
-        };
-        option.Validators.Add(result =>
-        {
-            string text = result.GetValueOrDefault<string>()!;
-            if (text != Dense && !ParseRank(text, out _))
-            {
-                result.AddError($"--expert-rank is {text}; expected 1 or more, or {Dense}.");
-            }
-        });
-        return option;
-    }
-
     private static bool ParseRank(string text, out int rank)
         => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out rank) && rank >= 1;
 
     private static long? ParseSize(ArgumentResult result)
     {
-        string text = result.Tokens[0].Value.Trim();
+        string text = result.Tokens[^1].Value.Trim();
         string digits = text.TrimEnd([.. "BbIiKkMmGgTt "]);
         long unit = text[digits.Length..].Trim().ToUpperInvariant() switch
         {
@@ -153,7 +139,6 @@ internal sealed class FusionArguments
             return (long)(number * unit);
         }
 
-        result.AddError($"--max-memory is {text}; expected a size such as 512MB or 2GB.");
-        return null;
+        return Arguments.Refuse<long?>(result, "a size such as 512MB or 2GB");
     }
 }

@@ -16,11 +16,8 @@ internal static class MergeCommand
         var list = new Option<bool>("--list") { Description = "Name the methods and their parameters, and do nothing else." };
         var pool = new PoolArguments();
         var output = new Option<string?>("--output") { Description = "The folder to write.", HelpName = "DIR" };
-        Option<string> dtype = new Option<string>("--dtype")
-        {
-            Description = "Element types of the result; 'keep' takes the pretrained model's.",
-            DefaultValueFactory = _ => "keep",
-        }.AcceptOnlyFromAmong("keep", "f32", "bf16", "f16");
+        Option<string?> dtype = Arguments.Choice(
+            "--dtype", "Element types of the result; 'keep' takes the pretrained model's.", "keep", "keep", "f32", "bf16", "f16");
         Option<int?> threads = FusionArguments.Threads();
         var force = new Option<bool>("--force") { Description = "Replace the output where it exists already." };
         var json = new Option<bool>("--json") { Description = "Print the report, or the list, as JSON." };

@@ -47,6 +47,11 @@ internal sealed class PoolArguments
         return ModelPool.Open(pretrained, Array.ConvertAll(experts, Parse));
     }
 
+    /// <summary>Gets the files that a pool, and the folders of heads and data that go with it, are read from.</summary>
+    public static IEnumerable<string> Files(ModelPool pool, params IEnumerable<string?> folders)
+        => pool.Experts.Select(expert => expert.Location).Prepend(pool.Pretrained.Location).SelectMany(OutputFiles.OfModel)
+            .Concat(folders.OfType<string>().SelectMany(OutputFiles.OfFolder));
+
     private static KeyValuePair<string, string> Parse(string expert)
     {
         int equals = expert.IndexOf('=', StringComparison.Ordinal);

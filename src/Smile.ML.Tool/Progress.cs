@@ -3,39 +3,47 @@ using Spectre.Console;
 
 namespace Smile.ML.Tool;
 
-/// <summary>Shows how far a fusion or a merge is: a bar on a terminal, a line every tenth when redirected.</summary>
+/// <summary>Shows on stderr how far a computation is: a bar on a terminal, a line every tenth when redirected.</summary>
 internal static class Progress
 {
+    /// <summary>Shows how far a fusion or a merge is.</summary>
     public static TReport Run<TReport>(bool visible, Func<IProgress<FusionProgress>, TReport> fuse)
+        => Run(visible, "layers", show => fuse(new Reporter(progress => show(progress.LayersDone, progress.LayerCount, progress.Layer))));
+
+    /// <summary>Shows how many of some steps are done.</summary>
+    /// <param name="visible">Whether to show it.</param>
+    /// <param name="steps">What the steps are.</param>
+    /// <param name="compute">Computes, and tells the steps done, their number, and the step.</param>
+    public static TResult Run<TResult>(bool visible, string steps, Func<Action<int, int, string>, TResult> compute)
     {
         if (!visible)
         {
-            return fuse(new Reporter(_ => { }));
+            return compute((_, _, _) => { });
         }
 
         if (Console.IsErrorRedirected)
         {
             int tenths = 0;
-            return fuse(new Reporter(progress =>
+            return compute((done, count, _) =>
             {
-                if (progress.LayersDone * 10 / progress.LayerCount is var now && now > tenths)
+                if (done * 10 / count is var now && now > tenths)
                 {
                     tenths = now;
-                    Console.Error.WriteLine($"{progress.LayersDone} of {progress.LayerCount} layers");
+                    Console.Error.WriteLine($"{done} of {count} {steps}");
                 }
-            }));
+            });
         }
 
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
         return console.Progress().Start(context =>
         {
             ProgressTask task = context.AddTask("Starting");
-            return fuse(new Reporter(progress =>
+            return compute((done, count, step) =>
             {
-                task.MaxValue = progress.LayerCount;
-                task.Value = progress.LayersDone;
-                task.Description = Markup.Escape(progress.Layer);
-            }));
+                task.MaxValue = count;
+                task.Value = done;
+                task.Description = Markup.Escape(step);
+            });
         });
     }
 

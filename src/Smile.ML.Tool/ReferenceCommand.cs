@@ -28,7 +28,7 @@ internal static class ReferenceCommand
         page.Append("| command | does |\n|---|---|\n");
         foreach (Command command in Commands(root))
         {
-            page.Append(CultureInfo.InvariantCulture, $"| [`{Path(command)}`](#{Path(command).Replace(' ', '-')}) | {Cell(command.Description)} |\n");
+            page.Append(CultureInfo.InvariantCulture, $"| [`{CommandHost.Path(command)}`](#{CommandHost.Path(command).Replace(' ', '-')}) | {Cell(command.Description)} |\n");
         }
 
         foreach (Command command in Commands(root))
@@ -56,7 +56,7 @@ internal static class ReferenceCommand
 
     private static void Section(StringBuilder page, Command command)
     {
-        page.Append(CultureInfo.InvariantCulture, $"\n## {Path(command)}\n\n{command.Description}\n\n```text\n{Usage(command)}\n```\n\n");
+        page.Append(CultureInfo.InvariantCulture, $"\n## {CommandHost.Path(command)}\n\n{command.Description}\n\n```text\n{Usage(command)}\n```\n\n");
         page.Append("| option | means | default |\n|---|---|---|\n");
         foreach (Argument argument in command.Arguments)
         {
@@ -81,7 +81,7 @@ internal static class ReferenceCommand
 
     private static string Usage(Command command)
         => string.Join(' ', [
-            Path(command),
+            CommandHost.Path(command),
             .. command.Arguments.Select(argument => argument.HelpName ?? argument.Name),
             .. command.Options.Where(option => option.Required).Select(Call),
             "[options]"]);
@@ -97,9 +97,6 @@ internal static class ReferenceCommand
             ?? string.Join('|', option.GetCompletions(CompletionContext.Empty).Select(completion => completion.Label));
         return $"{option.Name} {value}";
     }
-
-    private static string Path(Command command)
-        => command is RootCommand ? "smile" : $"{Path(command.Parents.OfType<Command>().Single())} {command.Name}";
 
     /// <summary>A text in a cell of a table, which bars would end.</summary>
     private static string Cell(string? text) => (text ?? "").Replace("|", "\\|", StringComparison.Ordinal);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
+using Smile.ML.Networks;
 using Smile.ML.Networks.Generation;
 
 namespace Smile.ML.Tool;
@@ -16,23 +17,26 @@ internal static class RunCommand
         var inputs = new Option<string>("--inputs") { Description = "A safetensors file with the inputs by name.", HelpName = "FILE", Required = true };
         var outputs = new Option<string>("--outputs") { Description = "The safetensors file to write.", HelpName = "FILE", Required = true };
         var routing = new Option<string?>("--routing") { Description = "A safetensors file to write every layer's routing to.", HelpName = "FILE" };
-        var generate = new Option<int?>("--generate")
-        {
-            Description = "Also continue the inputs greedily by that many tokens (generated), past any end of text.",
-            HelpName = "N",
-        };
-        generate.Validators.Add(result => FusionArguments.RequirePositive(result, result.GetValueOrDefault<int?>()));
+        Option<int?> generate = Arguments.OptionalNumber(
+            "--generate", "Also continue the inputs greedily by that many tokens (generated), past any end of text.");
         var compute = new ComputeArguments();
         var command = new Command("run", "Runs a model over tensors in a safetensors file.") { model, baseModel, inputs, outputs, routing, generate };
         compute.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(
-            () => Run(
-                () => Load(parsed.GetValue(model)!, parsed.GetValue(baseModel), compute.Read(parsed)),
-                parsed.GetValue(inputs)!,
-                parsed.GetValue(outputs)!,
-                parsed.GetValue(routing),
-                parsed.GetValue(generate),
-                cancellation),
+            () =>
+            {
+                string[] models = [.. new[] { parsed.GetValue(model), parsed.GetValue(baseModel) }.OfType<string>()];
+                OutputFiles.Require(
+                    [(outputs.Name, parsed.GetValue(outputs)), (routing.Name, parsed.GetValue(routing))],
+                    [parsed.GetValue(inputs)!, .. models.SelectMany(OutputFiles.OfModel)]);
+                return Run(
+                    () => Load(parsed.GetValue(model)!, parsed.GetValue(baseModel), compute.Read(parsed)),
+                    parsed.GetValue(inputs)!,
+                    parsed.GetValue(outputs)!,
+                    parsed.GetValue(routing),
+                    parsed.GetValue(generate),
+                    cancellation);
+            },
             CancellationToken.None));
         return command;
     }
@@ -45,6 +49,7 @@ internal static class RunCommand
     {
         Dictionary<string, HostTensor> tensors = TensorFile.Read(inputs);
         using SmileModel model = load();
+        RequireInputs(inputs, model);
         var recorder = new RoutingRecorder();
 
         // An encoder-decoder generates without the decoder's tokens, which its logits need.
@@ -62,6 +67,10 @@ internal static class RunCommand
         if (routing is not null)
         {
             TensorFile.Write(routing, recorder.Tensors);
+            if (recorder.Tensors.Count == 0)
+            {
+                Console.Error.WriteLine($"The model has no routed layers, so {routing} holds no tensors.");
+            }
         }
 
         foreach ((string name, HostTensor tensor) in results)
@@ -70,5 +79,27 @@ internal static class RunCommand
         }
 
         return 0;
+    }
+
+    /// <summary>Refuses a file without the inputs that the model needs, or with one of another kind, as the file has them.</summary>
+    private static void RequireInputs(string path, SmileModel model)
+    {
+        using SafetensorsFile file = SafetensorsFile.Open(path);
+        foreach (NetworkPort port in model.Inputs)
+        {
+            if (!file.Tensors.TryGetValue(port.Name, out TensorInfo? tensor))
+            {
+                if (!port.IsOptional)
+                {
+                    string found = file.Tensors.Count > 0 ? ErrorText.Clip(string.Join(", ", file.Tensors.Keys)) : "none";
+                    throw new SmileException($"{path}: input {port.Name} is missing; found {found}.");
+                }
+            }
+            else if (tensor.Type.IsFloatingPoint() != port.Type.IsFloatingPoint())
+            {
+                throw new SmileException(
+                    $"{path}: input {port.Name} is {tensor.Description}; expected {(port.Type.IsFloatingPoint() ? "a floating-point type, such as F32" : "an integer type, such as I64")}.");
+            }
+        }
     }
 }

@@ -32,7 +32,7 @@ public sealed class SmileCommandTests
 
         using JsonDocument summary = JsonDocument.Parse(Run("inspect", folder["fused"], "--json").Output);
         Assert.AreEqual(3, summary.RootElement.GetProperty("experts").GetInt32());
-        Assert.AreEqual(12, summary.RootElement.GetProperty("layers").GetArrayLength());
+        Assert.AreEqual(13, summary.RootElement.GetProperty("layers").GetArrayLength());
         StringAssert.Contains(Run("inspect", Path.Combine(pool, "_pretrained_")).Output, "linear layers 13, routed 0");
     }
 
@@ -157,6 +157,7 @@ public sealed class SmileCommandTests
         Assert.AreEqual(100, methods.GetProperty("finetuned (each on its own task)").GetProperty("avg").GetDouble());
         Assert.IsTrue(methods.GetProperty("pretrained").GetProperty("avg").GetDouble() < 100, "a pretrained model that knows everything tests nothing");
         Assert.AreEqual(5, methods.EnumerateObject().Count());
+        StringAssert.Contains(error, "5 of 5 methods");
         StringAssert.Contains(output, "smile gate_k=4 k=-1 (dense) top_k=1");
 
         (code, output, _) = Run("eval", "--model", Path.Combine(pool, "b"), "--heads", Path.Combine(pool, "heads"), "--data", Path.Combine(pool, "data"));
@@ -174,7 +175,6 @@ public sealed class SmileCommandTests
             (2, "--output", ["fuse", "--pool", pool]),
             (2, "--expert-rank is many", ["fuse", "--pool", pool, "--output", folder["x"], "--expert-rank", "many"]),
             (2, "--router-rank is 0", ["fuse", "--pool", pool, "--output", folder["x"], "--router-rank", "0"]),
-            (2, "average-leaves", ["fuse", "--pool", pool, "--output", folder["x"], "--shared", "none"]),
             (2, "--max-memory is lots", ["fuse", "--pool", pool, "--output", folder["x"], "--max-memory", "lots"]),
             (2, "NAME=DIR", ["fuse", "--pretrained", pool, "--expert", "a", "--output", folder["x"]]),
             (2, "--pool", ["fuse", "--output", folder["x"]]),
@@ -189,12 +189,35 @@ public sealed class SmileCommandTests
             (2, "ties: keep is 2", ["merge", "--method", "ties", "--set", "keep=2", "--pool", pool, "--output", folder["x"]]),
             (2, "--output", ["merge", "--method", "ties", "--pool", pool]),
             (2, "--merge needs --pool", ["eval", "--model", pool, "--merge", "ties"]),
-            (1, "3", ["fuse", "--pool", pool, "--output", folder["x"], "--experts-per-token", "3"]),
+            (1, "--experts-per-token is 3; expected 1 to 2", ["fuse", "--pool", pool, "--output", folder["x"], "--experts-per-token", "3"]),
             (1, "3 experts or more", ["merge", "--method", "consensus", "--set", "agreement=3", "--pool", pool, "--output", folder["x"]]),
             (1, "no such folder", ["fuse", "--pool", folder["nowhere"], "--output", folder["x"]]),
             (1, "no such file", ["run", "--model", folder["pool"], "--inputs", folder["i"], "--outputs", folder["o"]]),
-            (1, "Device is \"tpu\"", ["run", "--model", Path.Combine(pool, "a"), "--inputs", Path.Combine(pool, "a", "model.safetensors"), "--outputs", folder["o"], "--device", "tpu"]),
-            (1, "Input x is missing", ["run", "--model", Path.Combine(pool, "a"), "--inputs", Path.Combine(pool, "a", "model.safetensors"), "--outputs", folder["o"]]),
+            (2, "--router-rank is dense; expected a whole number, 1 or more.", ["fuse", "--pool", pool, "--output", folder["x"], "--router-rank", "dense"]),
+            (2, "--threads is x; expected a whole number, 1 to 1024.", ["fuse", "--pool", pool, "--output", folder["x"], "--threads", "x"]),
+            (2, "--threads is 1025", ["merge", "--method", "ties", "--pool", pool, "--output", folder["x"], "--threads", "1025"]),
+            (2, "--tokens is 1.5", ["bench", "forward", "--tokens", "1.5"]),
+            (2, "--experts is 3000000000; expected a whole number, 1 to 2147483647.", ["bench", "fuse", "--experts", "3000000000"]),
+            (2, "--generate is x", ["run", "--model", pool, "--inputs", "i", "--outputs", "o", "--generate", "x"]),
+            (2, "--shared is none; expected pretrained, average or average-leaves.", ["fuse", "--pool", pool, "--output", folder["x"], "--shared", "none"]),
+            (2, "--dtype is f64; expected keep, f32, bf16 or f16.", ["merge", "--method", "ties", "--pool", pool, "--output", folder["x"], "--dtype", "f64"]),
+            (2, "--pool is empty; expected a folder.", ["fuse", "--pool", "", "--output", folder["x"]]),
+            (2, "PATH is empty", ["inspect", ""]),
+            (2, "--output is --json, which is an option", ["fuse", "--pool", pool, "--output", "--json"]),
+            (2, "--keep is --json, which is an option", ["fuse", "--pool", pool, "--output", folder["x"], "--keep", "--json"]),
+            (2, "Run smile bench fuse --help", ["bench", "fuse", "--nothing"]),
+            (1, "@x: there is no such folder", ["inspect", "@x"]),
+            (2, "make 10000000000 values", ["bench", "fuse", "--in-features", "100000", "--out-features", "100000"]),
+            (2, "--expert-rank says how to fuse a pool", ["eval", "--model", pool, "--expert-rank", "4"]),
+            (1, "weights is 1E+308,1E+308", ["merge", "--method", "weighted-average", "--set", "weights=1e308,1e308", "--pool", pool, "--output", folder["x"]]),
+            (1, "is a whole model", ["run", "--model", Path.Combine(pool, "a"), "--base", Path.Combine(pool, "_pretrained_"), "--inputs", Path.Combine(pool, "a", "model.safetensors"), "--outputs", folder["o"]]),
+            (2, "a file that is read", ["run", "--model", Path.Combine(pool, "a"), "--inputs", "i", "--outputs", Path.Combine(pool, "a", "model.safetensors")]),
+            (2, "a file that is read", ["analyze", "--pool", pool, "--report", Path.Combine(pool, "b", "config.json")]),
+            (2, "--outputs and --routing are both", ["run", "--model", pool, "--inputs", "i", "--outputs", folder["o"], "--routing", Path.Combine(folder.Path, ".", "o")]),
+            (1, "--experts-per-token is 3; expected 1 to 2", ["analyze", "--pool", pool, "--report", folder["r.html"], "--experts-per-token", "3"]),
+            (1, "missing: expected a folder", ["analyze", "--pool", pool, "--report", folder["r.html"], "--heads", folder["missing"], "--data", folder["missing"]]),
+            (2, "--device is tpu; expected cpu, cuda or cuda:N.", ["run", "--model", Path.Combine(pool, "a"), "--inputs", Path.Combine(pool, "a", "model.safetensors"), "--outputs", folder["o"], "--device", "tpu"]),
+            (1, "input x is missing; found layers.0.bias, layers.0.weight", ["run", "--model", Path.Combine(pool, "a"), "--inputs", Path.Combine(pool, "a", "model.safetensors"), "--outputs", folder["o"]]),
         ];
         foreach ((int expected, string says, string[] arguments) in cases)
         {
@@ -202,19 +225,120 @@ public sealed class SmileCommandTests
             Assert.AreEqual(expected, code, $"{string.Join(' ', arguments)}: {error}");
             StringAssert.Contains(error, says);
             Assert.IsFalse(error.Contains("   at ", StringComparison.Ordinal), error);
+            Assert.IsFalse(error.Contains("Weights", StringComparison.Ordinal), $"Told after the analysis: {error}");
             CollectionAssert.AreEqual(new[] { "pool" }, folder.Names(), error);
         }
     }
 
+    [TestMethod]
+    [DataRow("fuse", "--expert-rank", "1000")]
+    [DataRow("merge", "--method", "wudi")]
+    [DataRow("merge", "--method", "iso-c")]
+    public void CtrlCInALongStepLeavesNothingBehind(params string[] arguments)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Inconclusive("Sends a signal.");
+        }
+
+        using var folder = new TemporaryFolder();
+
+        // One layer that takes every method much longer than the library's two seconds between Ctrl-C and the end.
+        string pool = TestPool.WriteMlp(folder, 2, [2000, 2000]);
+        using Process process = Start([.. arguments, "--pool", pool, "--output", folder["out"]]);
+        while (!folder.Names().Any(name => name.EndsWith(".lock", StringComparison.Ordinal)))
+        {
+            Assert.IsFalse(process.WaitForExit(50), "It ended before it began to write.");
+        }
+
+        Assert.IsFalse(process.WaitForExit(1000), "It was done too soon to be interrupted.");
+        using (Process kill = Process.Start("kill", ["-INT", $"{process.Id}"]))
+        {
+            kill.WaitForExit();
+        }
+
+        string error = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        Assert.AreEqual(1, process.ExitCode, error);
+        Assert.AreEqual("Cancelled; nothing was written.", error.Trim());
+        CollectionAssert.AreEqual(new[] { "pool" }, folder.Names());
+    }
+
+    [TestMethod]
+    public void DevicesAndPipesAreNeitherReadNorReplaced()
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Inconclusive("There are no such files.");
+        }
+
+        using var folder = new TemporaryFolder();
+        string pool = TestPool.WriteMlp(folder, 1, [6, 5]), model = Path.Combine(pool, "a"), pipe = folder["pipe"];
+        using (Process make = Process.Start("mkfifo", [pipe]))
+        {
+            make.WaitForExit();
+        }
+
+        foreach (string[] arguments in new string[][]
+        {
+            ["run", "--model", model, "--inputs", Path.Combine(model, "model.safetensors"), "--outputs", pipe],
+            ["run", "--model", model, "--inputs", pipe, "--outputs", folder["o"]],
+            ["run", "--model", model, "--inputs", "/dev/zero", "--outputs", folder["o"]],
+            ["fuse", "--pool", pool, "--output", pipe, "--force"],
+            ["analyze", "--pool", pool, "--report", pipe],
+        })
+        {
+            (int code, _, string error) = Run(arguments);
+            Assert.AreEqual(1, code, error);
+            StringAssert.Contains(error, "is a device or pipe");
+            CollectionAssert.AreEqual(new[] { "pipe", "pool" }, folder.Names(), error);
+        }
+    }
+
+    [TestMethod]
+    public void AFullStderrFailsNothing()
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            Assert.Inconclusive("Needs /dev/full.");
+        }
+
+        using var folder = new TemporaryFolder();
+        string pool = TestPool.WriteMlp(folder, 2, [6, 8, 5]);
+        string command = $"dotnet '{Path.Combine(AppContext.BaseDirectory, "smile.dll")}'";
+        foreach ((int expected, string arguments) in new[] { (0, $"fuse --pool '{pool}' --output '{folder["out"]}'"), (1, "inspect nowhere"), (2, "fuse --threads x") })
+        {
+            using Process shell = Process.Start("sh", ["-c", $"{command} {arguments} >/dev/null 2>/dev/full"]);
+            shell.WaitForExit();
+            Assert.AreEqual(expected, shell.ExitCode, arguments);
+        }
+    }
+
+    [TestMethod]
+    public void KeptLayersAreInspectedToo()
+    {
+        using var folder = new TemporaryFolder();
+        string pool = TestPool.WriteClip(folder, 2);
+        Assert.AreEqual(0, Run("fuse", "--pool", pool, "--output", folder["some"], "--keep", "*fc1").Code);
+        Assert.AreEqual(0, Run("fuse", "--pool", pool, "--output", folder["none"], "--keep", "*").Code);
+        StringAssert.Contains(Run("inspect", folder["some"]).Output, "linear layers 13, routed 11");
+        StringAssert.Contains(Run("inspect", folder["none"]).Output, "linear layers 13, routed 0");
+    }
+
     private static (int Code, string Output, string Error) Run(params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "smile.dll"));
-        Array.ForEach(arguments, start.ArgumentList.Add);
-        using Process process = Process.Start(start)!;
+        using Process process = Start(arguments);
         Task<string> error = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         return (process.ExitCode, output, error.Result);
+    }
+
+    private static Process Start(string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "smile.dll"));
+        Array.ForEach(arguments, start.ArgumentList.Add);
+        return Process.Start(start)!;
     }
 }
