@@ -198,7 +198,17 @@ internal sealed class StagedOutput : IDisposable
         => new(stem + LockSuffix, mode, FileAccess.Write, FileShare.None, bufferSize: 0, FileOptions.DeleteOnClose);
 
     private static bool IsMountPoint(string folder)
-        => !OperatingSystem.IsWindows() && DriveInfo.GetDrives().Any(drive => Path.TrimEndingDirectorySeparator(drive.Name) == folder);
+    {
+        try
+        {
+            return !OperatingSystem.IsWindows() && DriveInfo.GetDrives().Any(drive => Path.TrimEndingDirectorySeparator(drive.Name) == folder);
+        }
+        catch (Exception e) when (RegularFile.IsFileFailure(e))
+        {
+            // Mounts may not be listed everywhere; renaming tells it then.
+            return false;
+        }
+    }
 
     private static void RemoveLeftovers(string parent, string prefix, string finalPath)
     {

@@ -177,7 +177,7 @@ public sealed class SmileFusion
         long needed = results + Math.Max(each, _options.ExpertRank is null ? weight : 0);
         return needed > _options.MaxMemory
             ? throw new SmileException(
-                $"MaxMemory is {_options.MaxMemory} bytes; one expert of {layer.Name} [{layer.Outputs}, {layer.Inputs}] takes about {needed}.")
+                $"MaxMemory (--max-memory) is {_options.MaxMemory} bytes; one expert of {layer.Name} [{layer.Outputs}, {layer.Inputs}] takes about {needed}.")
             : (int)Math.Clamp(((_options.MaxMemory ?? AmpleMemory) - results) / Math.Max(each, 1), 1, threads);
     }
 

@@ -20,20 +20,24 @@ internal static class ConfigComparison
         "rope_theta", "partial_rotary_factor", "use_sliding_window", "sliding_window",
     ];
 
-    /// <summary>Objects of which the keys count that both have: libraries of different age write more or fewer.</summary>
-    private static readonly string[] Sections = ["rope_scaling", "rope_parameters", "vision_config", "text_config"];
-
     private static readonly string[] RotaryKeys =
     [
         "rope_type", "type", "rope_theta", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings",
         "beta_fast", "beta_slow", "attention_factor", "mscale", "mscale_all_dim",
     ];
 
+    /// <summary>Objects and their keys. Libraries of different age write more or fewer of them.</summary>
+    private static readonly (string Name, string[] Keys)[] Sections =
+        [("rope_scaling", RotaryKeys), ("rope_parameters", RotaryKeys), ("vision_config", Keys), ("text_config", Keys)];
+
     /// <summary>Finds the first key by which two configs differ.</summary>
     /// <returns>The key and both values as they are written; null where there is none.</returns>
     public static (string Key, string First, string Second)? FindDifference(ModelConfig first, ModelConfig second)
+        => FindDifference(first, second, Keys);
+
+    private static (string Key, string First, string Second)? FindDifference(ModelConfig first, ModelConfig second, string[] keys)
     {
-        foreach (string key in Keys.Concat(RotaryKeys).Distinct())
+        foreach (string key in keys)
         {
             if (first.TryGet(key, out JsonElement a) && second.TryGet(key, out JsonElement b) && !JsonElement.DeepEquals(a, b)
                 && !IsSameActivation(key, a, b) && !(key == "sliding_window" && (IsOff(first) || IsOff(second))))
@@ -42,11 +46,11 @@ internal static class ConfigComparison
             }
         }
 
-        foreach (string key in Sections)
+        foreach ((string name, string[] inner) in Sections)
         {
-            if (IsObject(first, key) && IsObject(second, key) && FindDifference(first.GetSection(key), second.GetSection(key)) is { } found)
+            if (IsObject(first, name) && IsObject(second, name) && FindDifference(first.GetSection(name), second.GetSection(name), inner) is { } found)
             {
-                return found with { Key = $"{key}.{found.Key}" };
+                return found with { Key = $"{name}.{found.Key}" };
             }
         }
 

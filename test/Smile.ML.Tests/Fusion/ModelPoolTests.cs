@@ -53,6 +53,7 @@ public sealed class ModelPoolTests
     [DataRow("layer_norm_eps", "0.00001", false)]
     [DataRow("layer_norm_eps", "1e-6", true)]
     [DataRow("hidden_act", "\"gelu\"", true)]
+    [DataRow("rope_scaling", "{\"type\":\"linear\",\"factor\":2.0,\"rope_type\":\"linear\"}", false)]
     [DataRow("attention_dropout", "0.5", false)]
     [DataRow("id2label", "{\"0\":\"x\"}", false)]
     public void AnExpertWhoseConfigComputesDifferentlyIsRefused(string key, string value, bool isRefused)
@@ -60,6 +61,8 @@ public sealed class ModelPoolTests
         using var folder = new TemporaryFolder();
         string path = TestPool.WriteClip(folder, 2), config = Path.Combine(path, "b", "config.json");
         JsonObject json = JsonNode.Parse(File.ReadAllText(config))!.AsObject();
+        json["rope_scaling"] = JsonNode.Parse("""{"type":"linear","factor":2}""");
+        File.WriteAllText(Path.Combine(path, "_pretrained_", "config.json"), json.ToJsonString());
         json[key] = JsonNode.Parse(value);
         File.WriteAllText(config, json.ToJsonString());
         using ModelPool pool = ModelPool.Open(path);

@@ -57,6 +57,18 @@ public sealed class SymmetricEigenTests
     }
 
     [TestMethod]
+    public void ACancelledDecompositionEnds()
+    {
+        double[][] matrix = Make("random", 20);
+        var cancelled = new CancellationToken(canceled: true);
+        SymmetricEigen eigen = SymmetricEigen.Compute(Copy(matrix), 0);
+        Assert.ThrowsExactly<OperationCanceledException>(() => SymmetricEigen.Compute(Copy(matrix), 0, cancelled));
+        Assert.ThrowsExactly<OperationCanceledException>(() => eigen.FindVectors(5, cancelled));
+        using PanelMatrix panels = PanelMatrix.FromColumns(matrix, 20);
+        Assert.ThrowsExactly<OperationCanceledException>(() => GramMatrix.Compute(panels, cancelled));
+    }
+
+    [TestMethod]
     public void NotANumberDoesNotHang()
     {
         double[][] matrix = Make("random", 20);

@@ -232,7 +232,6 @@ public sealed class SmileCommandTests
 
     [TestMethod]
     [DataRow("fuse", "--expert-rank", "1000")]
-    [DataRow("merge", "--method", "wudi")]
     [DataRow("merge", "--method", "iso-c")]
     public void CtrlCInALongStepLeavesNothingBehind(params string[] arguments)
     {

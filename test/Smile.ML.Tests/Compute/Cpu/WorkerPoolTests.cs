@@ -24,6 +24,19 @@ public class WorkerPoolTests
     }
 
     [TestMethod]
+    [DataRow(1)]
+    [DataRow(3)]
+    public void ACancelledPoolEndsBetweenPieces(int threads)
+    {
+        using var source = new CancellationTokenSource();
+        using var pool = new WorkerPool(threads, source.Token);
+        var work = new Cancelling(source, new int[10_000]);
+        Assert.ThrowsExactly<OperationCanceledException>(() => pool.For(work.Counts.Length, ref work));
+        Assert.IsLessThan(100, work.Counts.Sum());
+        Assert.ThrowsExactly<OperationCanceledException>(() => pool.For(1, ref work));
+    }
+
+    [TestMethod]
     public void ManyCallersAndNestedCallsShareAPool()
     {
         using var pool = new WorkerPool(4);
@@ -176,6 +189,19 @@ public class WorkerPoolTests
         public int[] Counts { get; } = counts;
 
         public void Execute(int index) => Interlocked.Increment(ref Counts[index]);
+    }
+
+    /// <summary>Asks for the end in its first piece; the others take their time.</summary>
+    private readonly struct Cancelling(CancellationTokenSource source, int[] counts) : IParallelWork
+    {
+        public int[] Counts { get; } = counts;
+
+        public void Execute(int index)
+        {
+            Counts[index]++;
+            source.Cancel();
+            Thread.Sleep(1);
+        }
     }
 
     private readonly struct Nesting(WorkerPool pool, int[] counts, int inner) : IParallelWork
