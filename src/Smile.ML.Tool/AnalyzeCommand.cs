@@ -28,7 +28,7 @@ internal static class AnalyzeCommand
         }
 
         compute.AddTo(command);
-        command.SetAction((parsed, cancellation) => Task.Run(
+        command.SetAction((parsed, cancellationToken) => Task.Run(
             () =>
             {
                 ComputeOptions where = compute.Read(parsed);
@@ -41,7 +41,7 @@ internal static class AnalyzeCommand
                     Quick = parsed.GetValue(quick),
                     Compute = where,
                 };
-                Run(pool.Open(parsed), parsed.GetValue(report)!, options, cancellation);
+                Run(pool.Open(parsed), parsed.GetValue(report)!, options, cancellationToken);
                 return 0;
             },
             CancellationToken.None));
@@ -52,7 +52,7 @@ internal static class AnalyzeCommand
     private static string? Default(string? pool, string name)
         => pool is not null && Path.Combine(pool, name) is var folder && Directory.Exists(folder) ? folder : null;
 
-    private static void Run(ModelPool opened, string path, SmileReportOptions options, CancellationToken cancellation)
+    private static void Run(ModelPool opened, string path, SmileReportOptions options, CancellationToken cancellationToken)
     {
         using ModelPool pool = opened;
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
@@ -64,7 +64,7 @@ internal static class AnalyzeCommand
         FusionArguments.RequireExperts(options.Setting.ExpertsPerToken, pool.Experts.Count);
         OutputFiles.Require([("--report", path)], PoolArguments.Files(pool, options.HeadsFolder, options.DataFolder));
 
-        SmileReport report = SmileReport.Create(pool, options, new StageReporter(), cancellation);
+        SmileReport report = SmileReport.Create(pool, options, new StageReporter(), cancellationToken);
         AtomicFile.WriteAllText(path, report.ToHtml());
         Console.WriteLine(report.Recommendation.Headline);
         foreach (string reason in report.Recommendation.Reasons)

@@ -27,7 +27,7 @@ internal static class BenchCommand
         var command = new Command(name, description) { outputs, inputs, experts, tokens };
         fusion.AddTo(command);
         compute.AddTo(command, withThreads: false);
-        command.SetAction((parsed, cancellation) => Task.Run(
+        command.SetAction((parsed, cancellationToken) => Task.Run(
             () =>
             {
                 SmileFusionOptions options = fusion.Read(parsed);
@@ -53,7 +53,7 @@ internal static class BenchCommand
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
                     $"{parsed.GetValue(outputs)} x {parsed.GetValue(inputs)}, {count} experts, {options.Threads ?? Environment.ProcessorCount} threads"));
-                Console.WriteLine(measure(benchmark, parsed.GetValue(tokens), compute.Read(parsed) with { Threads = options.Threads }, cancellation));
+                Console.WriteLine(measure(benchmark, parsed.GetValue(tokens), compute.Read(parsed) with { Threads = options.Threads }, cancellationToken));
                 return 0;
             },
             CancellationToken.None));
@@ -78,12 +78,12 @@ internal static class BenchCommand
         }
     }
 
-    private static string Fuse(LayerBenchmark benchmark, int tokens, Compute.ComputeOptions compute, CancellationToken cancellation)
-        => Line("fuse", benchmark.Fuse(cancellation), 1e3, "ms");
+    private static string Fuse(LayerBenchmark benchmark, int tokens, Compute.ComputeOptions compute, CancellationToken cancellationToken)
+        => Line("fuse", benchmark.Fuse(cancellationToken), 1e3, "ms");
 
-    private static string Forward(LayerBenchmark benchmark, int tokens, Compute.ComputeOptions compute, CancellationToken cancellation)
+    private static string Forward(LayerBenchmark benchmark, int tokens, Compute.ComputeOptions compute, CancellationToken cancellationToken)
     {
-        (Timing plain, Timing routed, Timing ratio) = benchmark.Forward(tokens, compute, cancellation);
+        (Timing plain, Timing routed, Timing ratio) = benchmark.Forward(tokens, compute, cancellationToken);
         return string.Join(
             Environment.NewLine, $"{tokens} tokens", Line("plain", plain, 1e3, "ms"), Line("routed", routed, 1e3, "ms"), Line("ratio", ratio, 1, ""));
     }

@@ -35,7 +35,7 @@ internal static class EvalCommand
         var command = new Command("eval", "Measures accuracy on labelled images with frozen task heads.") { model, pool, merges, heads, data, file };
         fusion.AddTo(command);
         compute.AddTo(command, withThreads: false);
-        command.SetAction((parsed, cancellation) => Task.Run(
+        command.SetAction((parsed, cancellationToken) => Task.Run(
             () =>
             {
                 SmileFusionOptions options = fusion.Read(parsed);
@@ -61,8 +61,8 @@ internal static class EvalCommand
                 string dataFolder = parsed.GetValue(data) ?? Default(folder, "data");
                 string? path = parsed.GetValue(file);
                 IReadOnlyList<MethodResult> results = folder is not null
-                    ? EvaluatePool(folder, headsFolder, dataFolder, path, methods, options, where, cancellation)
-                    : [EvaluateModel(parsed.GetValue(model)!, headsFolder, dataFolder, path, where, cancellation)];
+                    ? EvaluatePool(folder, headsFolder, dataFolder, path, methods, options, where, cancellationToken)
+                    : [EvaluateModel(parsed.GetValue(model)!, headsFolder, dataFolder, path, where, cancellationToken)];
                 Console.WriteLine(Table(results));
                 if (path is not null)
                 {
@@ -79,7 +79,7 @@ internal static class EvalCommand
         => pool is not null ? Path.Combine(pool, folder) : throw new UsageException($"--model needs --{folder} DIR.");
 
     private static MethodResult EvaluateModel(
-        string folder, string heads, string data, string? json, ComputeOptions compute, CancellationToken cancellation)
+        string folder, string heads, string data, string? json, ComputeOptions compute, CancellationToken cancellationToken)
     {
         OutputFiles.Require([("--json", json)], [.. OutputFiles.OfModel(folder), .. OutputFiles.OfFolder(heads), .. OutputFiles.OfFolder(data)]);
         Dictionary<string, TaskHead> byName = TaskHead.LoadFolder(heads).ToDictionary(head => head.Name);
@@ -97,7 +97,7 @@ internal static class EvalCommand
                 var figures = new Dictionary<string, double>();
                 foreach (TaskData task in tasks)
                 {
-                    figures[task.Name] = Evaluation.Accuracy(model, byName[task.Name], task, cancellation: cancellation);
+                    figures[task.Name] = Evaluation.Accuracy(model, byName[task.Name], task, cancellationToken: cancellationToken);
                     show(figures.Count, tasks.Count, task.Name);
                 }
 
@@ -123,7 +123,7 @@ internal static class EvalCommand
         IReadOnlyList<MergeMethod> methods,
         SmileFusionOptions options,
         ComputeOptions compute,
-        CancellationToken cancellation)
+        CancellationToken cancellationToken)
     {
         using ModelPool pool = ModelPool.Open(folder);
         FusionArguments.RequireExperts(options.ExpertsPerToken, pool.Experts.Count);
@@ -131,13 +131,13 @@ internal static class EvalCommand
         using PoolEvaluation evaluation = PoolEvaluation.Open(pool, heads, data, compute);
         Func<MethodResult>[] steps =
         [
-            () => evaluation.Pretrained(cancellation),
-            () => evaluation.FineTuned(cancellation),
-            () => evaluation.Average(cancellation),
-            .. methods.Select(method => (Func<MethodResult>)(() => evaluation.Merged(method, cancellation))),
-            () => evaluation.Smile(options, cancellation: cancellation),
-            .. LowRankOracle(evaluation, options, cancellation),
-            () => evaluation.Oracle(cancellation),
+            () => evaluation.Pretrained(cancellationToken),
+            () => evaluation.FineTuned(cancellationToken),
+            () => evaluation.Average(cancellationToken),
+            .. methods.Select(method => (Func<MethodResult>)(() => evaluation.Merged(method, cancellationToken))),
+            () => evaluation.Smile(options, cancellationToken: cancellationToken),
+            .. LowRankOracle(evaluation, options, cancellationToken),
+            () => evaluation.Oracle(cancellationToken),
         ];
         return Progress.Run(visible: true, "methods", show =>
         {
@@ -152,8 +152,8 @@ internal static class EvalCommand
         });
     }
 
-    private static IEnumerable<Func<MethodResult>> LowRankOracle(PoolEvaluation evaluation, SmileFusionOptions options, CancellationToken cancellation)
-        => options.ExpertRank is { } rank ? [() => evaluation.LowRankOracle(rank, cancellation)] : [];
+    private static IEnumerable<Func<MethodResult>> LowRankOracle(PoolEvaluation evaluation, SmileFusionOptions options, CancellationToken cancellationToken)
+        => options.ExpertRank is { } rank ? [() => evaluation.LowRankOracle(rank, cancellationToken)] : [];
 
     private static string Table(IReadOnlyList<MethodResult> results)
     {

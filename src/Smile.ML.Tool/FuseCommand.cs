@@ -22,19 +22,19 @@ internal static class FuseCommand
         fusion.AddTo(command);
         command.Options.Add(force);
         command.Options.Add(json);
-        command.SetAction((parsed, cancellation) => Task.Run(
-            () => Run(pool, fusion.Read(parsed), parsed.GetValue(output)!, parsed.GetValue(force), parsed.GetValue(json), parsed, cancellation),
+        command.SetAction((parsed, cancellationToken) => Task.Run(
+            () => Run(pool, fusion.Read(parsed), parsed.GetValue(output)!, parsed.GetValue(force), parsed.GetValue(json), parsed, cancellationToken),
             CancellationToken.None));
         return command;
     }
 
     private static int Run(
-        PoolArguments arguments, SmileFusionOptions options, string output, bool force, bool json, ParseResult parsed, CancellationToken cancellation)
+        PoolArguments arguments, SmileFusionOptions options, string output, bool force, bool json, ParseResult parsed, CancellationToken cancellationToken)
     {
         using ModelPool pool = arguments.Open(parsed);
         FusionArguments.RequireExperts(options.ExpertsPerToken, pool.Experts.Count);
         FusionReport report = Progress.Run(
-            !json, progress => new SmileFusion(options).Fuse(pool, output, force, progress, cancellation));
+            !json, progress => new SmileFusion(options).Fuse(pool, output, force, progress, cancellationToken));
         if (json)
         {
             Console.WriteLine(JsonSerializer.Serialize(report, Output.Json));

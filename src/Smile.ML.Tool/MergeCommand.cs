@@ -28,7 +28,7 @@ internal static class MergeCommand
             command.Options.Add(option);
         }
 
-        command.SetAction((parsed, cancellation) => Task.Run(
+        command.SetAction((parsed, cancellationToken) => Task.Run(
             () =>
             {
                 if (parsed.GetValue(list))
@@ -47,7 +47,7 @@ internal static class MergeCommand
                 using ModelPool models = pool.Open(parsed);
                 MergeReport report = Progress.Run(
                     !parsed.GetValue(json),
-                    progress => merge.Merge(models, folder, options, parsed.GetValue(force), progress, cancellation));
+                    progress => merge.Merge(models, folder, options, parsed.GetValue(force), progress, cancellationToken));
                 Console.WriteLine(parsed.GetValue(json) ? JsonSerializer.Serialize(report, Output.Json) : Describe(report, folder));
                 return 0;
             },

@@ -22,7 +22,7 @@ internal static class RunCommand
         var compute = new ComputeArguments();
         var command = new Command("run", "Runs a model over tensors in a safetensors file.") { model, baseModel, inputs, outputs, routing, generate };
         compute.AddTo(command);
-        command.SetAction((parsed, cancellation) => Task.Run(
+        command.SetAction((parsed, cancellationToken) => Task.Run(
             () =>
             {
                 string[] models = [.. new[] { parsed.GetValue(model), parsed.GetValue(baseModel) }.OfType<string>()];
@@ -35,7 +35,7 @@ internal static class RunCommand
                     parsed.GetValue(outputs)!,
                     parsed.GetValue(routing),
                     parsed.GetValue(generate),
-                    cancellation);
+                    cancellationToken);
             },
             CancellationToken.None));
         return command;
@@ -45,7 +45,7 @@ internal static class RunCommand
         => baseFolder is null ? SmileModel.Load(folder, compute) : SmileModel.LoadAdapter(folder, baseFolder, compute);
 
     private static int Run(
-        Func<SmileModel> load, string inputs, string outputs, string? routing, int? generate, CancellationToken cancellation)
+        Func<SmileModel> load, string inputs, string outputs, string? routing, int? generate, CancellationToken cancellationToken)
     {
         Dictionary<string, HostTensor> tensors = TensorFile.Read(inputs);
         using SmileModel model = load();
@@ -57,10 +57,10 @@ internal static class RunCommand
             ? null
             : model.Outputs.Where(port => port.NeededInput is not { } needed || tensors.ContainsKey(needed)).Select(port => port.Name);
         var results = new Dictionary<string, HostTensor>(
-            model.Run(tensors, wanted, routing is null ? null : recorder, cancellation));
+            model.Run(tensors, wanted, routing is null ? null : recorder, cancellationToken));
         if (generate is { } count)
         {
-            results["generated"] = model.Generate(tensors, new GenerationOptions { MaxNewTokens = count, StopTokens = [] }, cancellation);
+            results["generated"] = model.Generate(tensors, new GenerationOptions { MaxNewTokens = count, StopTokens = [] }, cancellationToken);
         }
 
         TensorFile.Write(outputs, results);

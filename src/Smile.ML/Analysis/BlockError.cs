@@ -16,18 +16,18 @@ public sealed record BlockError(int Block, double Error)
     /// <param name="fineTuned">The fine-tuned model.</param>
     /// <param name="approximation">The model to compare with it, of the same architecture.</param>
     /// <param name="sample">The rows to run.</param>
-    /// <param name="cancellation">Ends the comparison.</param>
+    /// <param name="cancellationToken">Ends the comparison.</param>
     /// <returns>One error per block; none where the architecture has no blocks.</returns>
     /// <exception cref="SmileException">The sample doesn't fit the models' inputs.</exception>
     public static IReadOnlyList<BlockError> Measure(
-        SmileModel fineTuned, SmileModel approximation, TaskSample sample, CancellationToken cancellation = default)
+        SmileModel fineTuned, SmileModel approximation, TaskSample sample, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(fineTuned);
         ArgumentNullException.ThrowIfNull(approximation);
         ArgumentNullException.ThrowIfNull(sample);
         ClassTokens expected = new(), found = new();
-        fineTuned.Observe(sample.Inputs, expected, cancellation);
-        approximation.Observe(sample.Inputs, found, cancellation);
+        fineTuned.Observe(sample.Inputs, expected, cancellationToken);
+        approximation.Observe(sample.Inputs, found, cancellationToken);
         return [.. expected.Blocks.Zip(found.Blocks, MeanError).Select((error, block) => new BlockError(block, error))];
     }
 

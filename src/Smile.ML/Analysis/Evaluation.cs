@@ -14,13 +14,13 @@ public static class Evaluation
     /// <param name="head">The task's head.</param>
     /// <param name="data">The task's images.</param>
     /// <param name="observer">Told where every token is routed; or null.</param>
-    /// <param name="cancellation">Ends the evaluation.</param>
+    /// <param name="cancellationToken">Ends the evaluation.</param>
     /// <returns>Percent.</returns>
     /// <exception cref="SmileException">
     /// The model's embedding is not of the head's size, a label is not one of its classes, or an image's embedding is not finite.
     /// </exception>
     public static double Accuracy(
-        SmileModel model, TaskHead head, TaskData data, IRoutingObserver? observer = null, CancellationToken cancellation = default)
+        SmileModel model, TaskHead head, TaskData data, IRoutingObserver? observer = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(head);
@@ -44,7 +44,7 @@ public static class Evaluation
         {
             int count = Math.Min(BatchSize, data.Count - start);
             var inputs = new Dictionary<string, HostTensor> { [model.Inputs[0].Name] = data.ReadImages(start, count) };
-            ReadOnlySpan<float> embeddings = model.Run(inputs, [output.Name], observer, cancellation)[output.Name].Floats!;
+            ReadOnlySpan<float> embeddings = model.Run(inputs, [output.Name], observer, cancellationToken)[output.Name].Floats!;
             for (int i = 0; i < count; i++)
             {
                 ReadOnlySpan<float> embedding = embeddings.Slice(i * head.EmbeddingSize, head.EmbeddingSize);

@@ -14,14 +14,14 @@ internal sealed class FusedPool : IDisposable
     /// <summary>Fuses a pool.</summary>
     /// <param name="pool">The pool; it must outlive this.</param>
     /// <param name="options">How to fuse: the largest ranks that will be asked for.</param>
-    /// <param name="cancellation">Ends the fusion.</param>
-    public FusedPool(ModelPool pool, SmileFusionOptions options, CancellationToken cancellation)
+    /// <param name="cancellationToken">Ends the fusion.</param>
+    public FusedPool(ModelPool pool, SmileFusionOptions options, CancellationToken cancellationToken)
     {
         _pool = pool;
         try
         {
             string output = Path.Combine(_folder.Path, "fused");
-            new SmileFusion(options).Fuse(pool, output, cancellation: cancellation);
+            new SmileFusion(options).Fuse(pool, output, cancellationToken: cancellationToken);
             _fused = HuggingFaceFolder.Open(output);
         }
         catch

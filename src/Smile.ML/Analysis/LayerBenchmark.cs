@@ -22,34 +22,34 @@ public sealed class LayerBenchmark(int outputs, int inputs, int experts, SmileFu
     private readonly ScratchFolder _folder = new();
 
     /// <summary>Measures fusing the layer into a new folder: reading, differences, decompositions, writing.</summary>
-    /// <param name="cancellation">Ends the measurement between layers.</param>
+    /// <param name="cancellationToken">Ends the measurement between layers.</param>
     /// <returns>The time of one fusion.</returns>
     /// <exception cref="SmileException">An option is out of range, or the system's temporary folder has no room.</exception>
     /// <exception cref="OperationCanceledException">The measurement was cancelled.</exception>
-    public Timing Fuse(CancellationToken cancellation = default)
+    public Timing Fuse(CancellationToken cancellationToken = default)
     {
         using ModelPool pool = WritePool();
-        return Timing.Measure(Runs, () => Fuse(pool, cancellation), () => Directory.Delete(FusedFolder, recursive: true));
+        return Timing.Measure(Runs, () => Fuse(pool, cancellationToken), () => Directory.Delete(FusedFolder, recursive: true));
     }
 
     /// <summary>Measures the plain layer and the routed one in turn.</summary>
     /// <param name="tokens">Rows of the input.</param>
     /// <param name="compute">Where to run.</param>
-    /// <param name="cancellation">Ends the measurement between runs.</param>
+    /// <param name="cancellationToken">Ends the measurement between runs.</param>
     /// <returns>The plain layer's time, the routed one's, and their ratio run by run.</returns>
     /// <exception cref="SmileException">An option is out of range, the device is not there, or the system's temporary folder has no room.</exception>
     /// <exception cref="OperationCanceledException">The measurement was cancelled.</exception>
-    public (Timing Plain, Timing Routed, Timing Ratio) Forward(int tokens, ComputeOptions compute, CancellationToken cancellation = default)
+    public (Timing Plain, Timing Routed, Timing Ratio) Forward(int tokens, ComputeOptions compute, CancellationToken cancellationToken = default)
     {
         using ModelPool pool = WritePool();
-        Fuse(pool, cancellation);
+        Fuse(pool, cancellationToken);
         using var plain = new LayerRunner(FolderOf(ModelPool.PretrainedFolder), compute, tokens, inputs);
         using var routed = new LayerRunner(FusedFolder, compute, tokens, inputs);
         int repeats = plain.Repeats();
         var (plainTimes, routedTimes) = (new List<double>(), new List<double>());
         for (int run = 0; run < Runs * 3; run++)
         {
-            cancellation.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             plainTimes.Add(plain.Seconds(repeats));
             routedTimes.Add(routed.Seconds(repeats));
         }
@@ -64,8 +64,8 @@ public sealed class LayerBenchmark(int outputs, int inputs, int experts, SmileFu
 
     private string FolderOf(string model) => Path.Combine(_folder.Path, model);
 
-    private void Fuse(ModelPool pool, CancellationToken cancellation)
-        => new SmileFusion(options).Fuse(pool, FusedFolder, overwrite: true, cancellation: cancellation);
+    private void Fuse(ModelPool pool, CancellationToken cancellationToken)
+        => new SmileFusion(options).Fuse(pool, FusedFolder, overwrite: true, cancellationToken: cancellationToken);
 
     private ModelPool WritePool()
     {

@@ -18,11 +18,11 @@ public sealed record LayerInputOverlap(string Layer, LabelledMatrix Cosine)
     /// <param name="pretrained">The pretrained model.</param>
     /// <param name="samples">A few rows of each task, 16 or so.</param>
     /// <param name="compute">Where to run; the CPU where null.</param>
-    /// <param name="cancellation">Ends the measurement.</param>
+    /// <param name="cancellationToken">Ends the measurement.</param>
     /// <returns>The linear layers that SMILE upscales, in the order of the computation.</returns>
     /// <exception cref="SmileException">The architecture is unsupported, or a sample doesn't fit the network's inputs.</exception>
     public static IReadOnlyList<LayerInputOverlap> Measure(
-        HuggingFaceFolder pretrained, IReadOnlyList<TaskSample> samples, ComputeOptions? compute = null, CancellationToken cancellation = default)
+        HuggingFaceFolder pretrained, IReadOnlyList<TaskSample> samples, ComputeOptions? compute = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(pretrained);
         ArgumentNullException.ThrowIfNull(samples);
@@ -33,7 +33,7 @@ public sealed record LayerInputOverlap(string Layer, LabelledMatrix Cosine)
         foreach (TaskSample sample in samples)
         {
             means.Add(new MeanInputs());
-            model.Observe(sample.Inputs, means[^1], cancellation);
+            model.Observe(sample.Inputs, means[^1], cancellationToken);
         }
 
         string[] tasks = [.. samples.Select(sample => sample.Task)];

@@ -59,58 +59,58 @@ public sealed class PoolEvaluation : IDisposable
     }
 
     /// <summary>Evaluates the pretrained model on every task.</summary>
-    public MethodResult Pretrained(CancellationToken cancellation = default)
-        => Evaluate("pretrained", _ => Load(_pool.Pretrained), sameForAll: true, _pool.Pretrained.CountParameters(), cancellation);
+    public MethodResult Pretrained(CancellationToken cancellationToken = default)
+        => Evaluate("pretrained", _ => Load(_pool.Pretrained), sameForAll: true, _pool.Pretrained.CountParameters(), cancellationToken);
 
     /// <summary>Evaluates each expert on its own task.</summary>
-    public MethodResult FineTuned(CancellationToken cancellation = default)
+    public MethodResult FineTuned(CancellationToken cancellationToken = default)
         => Evaluate(
             "finetuned (each on its own task)",
             task => Load(Expert(task).Parameters),
             sameForAll: false,
             _pool.Experts.Sum(expert => expert.Parameters.CountParameters()),
-            cancellation);
+            cancellationToken);
 
     /// <summary>Evaluates the mean of the experts' parameters.</summary>
-    public MethodResult Average(CancellationToken cancellation = default)
-        => Merged("simple average", new SimpleAverage(), cancellation);
+    public MethodResult Average(CancellationToken cancellationToken = default)
+        => Merged("simple average", new SimpleAverage(), cancellationToken);
 
     /// <summary>Evaluates a dense merge.</summary>
     /// <param name="method">How to merge.</param>
-    /// <param name="cancellation">Ends the evaluation.</param>
+    /// <param name="cancellationToken">Ends the evaluation.</param>
     /// <exception cref="SmileException">The method can't merge this pool.</exception>
-    public MethodResult Merged(MergeMethod method, CancellationToken cancellation = default)
+    public MethodResult Merged(MergeMethod method, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(method);
-        return Merged(method.ToString(), method, cancellation);
+        return Merged(method.ToString(), method, cancellationToken);
     }
 
     /// <summary>Evaluates the routing oracle: every row to its task's expert, dense, over the pretrained norms and embeddings.</summary>
-    public MethodResult Oracle(CancellationToken cancellation = default)
-        => EvaluateOracle("oracle routing, dense experts, base non-linear parameters", rank: null, cancellation);
+    public MethodResult Oracle(CancellationToken cancellationToken = default)
+        => EvaluateOracle("oracle routing, dense experts, base non-linear parameters", rank: null, cancellationToken);
 
     /// <summary>
     /// Evaluates the routing oracle with low-rank experts: the difference to <see cref="Oracle"/> is what truncation loses, the
     /// difference to <see cref="Smile"/> what routing loses.
     /// </summary>
     /// <param name="rank">The rank of each expert's weight deltas.</param>
-    /// <param name="cancellation">Ends the evaluation.</param>
-    public MethodResult LowRankOracle(int rank, CancellationToken cancellation = default)
+    /// <param name="cancellationToken">Ends the evaluation.</param>
+    public MethodResult LowRankOracle(int rank, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
-        return EvaluateOracle($"oracle routing, experts of rank {rank}, base non-linear parameters", rank, cancellation);
+        return EvaluateOracle($"oracle routing, experts of rank {rank}, base non-linear parameters", rank, cancellationToken);
     }
 
     /// <summary>Fuses the pool into a temporary folder and evaluates the result.</summary>
     /// <param name="options">How to fuse.</param>
     /// <param name="observer">Told, task by task, where every token is routed; or null.</param>
-    /// <param name="cancellation">Ends the evaluation.</param>
-    public MethodResult Smile(SmileFusionOptions options, Func<string, IRoutingObserver>? observer = null, CancellationToken cancellation = default)
+    /// <param name="cancellationToken">Ends the evaluation.</param>
+    public MethodResult Smile(SmileFusionOptions options, Func<string, IRoutingObserver>? observer = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         using var folder = new ScratchFolder();
         string output = Path.Combine(folder.Path, "fused");
-        FusionReport report = new SmileFusion(options).Fuse(_pool, output, cancellation: cancellation);
+        FusionReport report = new SmileFusion(options).Fuse(_pool, output, cancellationToken: cancellationToken);
         string shared = options.Shared switch
         {
             SharedParameters.AverageLeaves => " average_experts",
@@ -122,7 +122,7 @@ public sealed class PoolEvaluation : IDisposable
             _ => SmileModel.Load(output, _compute),
             sameForAll: true,
             report.FusedParameters,
-            cancellation,
+            cancellationToken,
             observer);
     }
 
@@ -131,16 +131,16 @@ public sealed class PoolEvaluation : IDisposable
     /// pretrained weights.
     /// </summary>
     /// <param name="zone">The zone.</param>
-    /// <param name="cancellation">Ends the evaluation.</param>
-    public MethodResult Projected(SubspaceZone zone, CancellationToken cancellation = default)
+    /// <param name="cancellationToken">Ends the evaluation.</param>
+    public MethodResult Projected(SubspaceZone zone, CancellationToken cancellationToken = default)
     {
-        using WorkerPool threads = Threads(cancellation);
+        using WorkerPool threads = Threads(cancellationToken);
         return Evaluate(
             $"deltas projected onto zone {(zone == SubspaceZone.IIAndIII ? "II+III" : zone.ToString())}",
             task => Load(new ProjectionTensors(_pool, _manifest, Expert(task), zone, threads)),
             sameForAll: false,
             parameters: null,
-            cancellation);
+            cancellationToken);
     }
 
     /// <summary>
@@ -149,23 +149,23 @@ public sealed class PoolEvaluation : IDisposable
     /// <param name="settings">The settings.</param>
     /// <param name="options">How to fuse apart from the settings; the defaults where null.</param>
     /// <param name="progress">Told after each setting; or null.</param>
-    /// <param name="cancellation">Ends the evaluation.</param>
+    /// <param name="cancellationToken">Ends the evaluation.</param>
     /// <returns>One point per setting, in their order.</returns>
     /// <exception cref="SmileException">A setting is out of range.</exception>
     public IReadOnlyList<SweepPoint> Sweep(
         IReadOnlyCollection<SmileSetting> settings,
         SmileFusionOptions? options = null,
         IProgress<SweepPoint>? progress = null,
-        CancellationToken cancellation = default)
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(settings);
         var points = new Dictionary<SmileSetting, SweepPoint>();
         foreach (IGrouping<bool, SmileSetting> group in settings.Distinct().GroupBy(setting => setting.ExpertRank is null))
         {
-            using FusedPool fused = Fuse([.. group], options, cancellation);
+            using FusedPool fused = Fuse([.. group], options, cancellationToken);
             foreach (SmileSetting setting in group)
             {
-                points[setting] = new SweepPoint(setting, SmileSlice(fused, setting, cancellation: cancellation));
+                points[setting] = new SweepPoint(setting, SmileSlice(fused, setting, cancellationToken: cancellationToken));
                 progress?.Report(points[setting]);
             }
         }
@@ -181,13 +181,13 @@ public sealed class PoolEvaluation : IDisposable
 
     /// <summary>Measures how the tasks' inputs overlap on the pretrained network, which predicts routing.</summary>
     /// <param name="rowsPerTask">Rows of each task to run.</param>
-    /// <param name="cancellation">Ends the measurement.</param>
+    /// <param name="cancellationToken">Ends the measurement.</param>
     /// <returns>The linear layers in the order of the computation.</returns>
-    public IReadOnlyList<LayerInputOverlap> InputOverlap(int rowsPerTask, CancellationToken cancellation = default)
-        => LayerInputOverlap.Measure(_pool.Pretrained, Sample(rowsPerTask), _compute, cancellation);
+    public IReadOnlyList<LayerInputOverlap> InputOverlap(int rowsPerTask, CancellationToken cancellationToken = default)
+        => LayerInputOverlap.Measure(_pool.Pretrained, Sample(rowsPerTask), _compute, cancellationToken);
 
     /// <summary>Fuses the pool once for several settings, at their largest ranks.</summary>
-    internal FusedPool Fuse(IReadOnlyCollection<SmileSetting> settings, SmileFusionOptions? options, CancellationToken cancellation)
+    internal FusedPool Fuse(IReadOnlyCollection<SmileSetting> settings, SmileFusionOptions? options, CancellationToken cancellationToken)
     {
         var largest = new SmileFusionOptions
         {
@@ -204,27 +204,27 @@ public sealed class PoolEvaluation : IDisposable
             largest.Keep.Add(pattern);
         }
 
-        return new FusedPool(_pool, largest, cancellation);
+        return new FusedPool(_pool, largest, cancellationToken);
     }
 
     /// <summary>Evaluates one setting of a fused pool.</summary>
     internal MethodResult SmileSlice(
-        FusedPool fused, SmileSetting setting, Func<string, IRoutingObserver>? observer = null, CancellationToken cancellation = default)
+        FusedPool fused, SmileSetting setting, Func<string, IRoutingObserver>? observer = null, CancellationToken cancellationToken = default)
     {
         using FusedSlice slice = fused.Slice(setting);
         return Evaluate(
-            setting.ToString(), _ => FusedPool.Load(slice, _compute), sameForAll: true, slice.CountParameters(), cancellation, observer);
+            setting.ToString(), _ => FusedPool.Load(slice, _compute), sameForAll: true, slice.CountParameters(), cancellationToken, observer);
     }
 
     /// <summary>Compares router scores with what experts do, on a few rows of each task.</summary>
-    internal IReadOnlyList<ScoreCorrelation> ScoreCorrelations(FusedPool fused, int rowsPerTask, CancellationToken cancellation)
+    internal IReadOnlyList<ScoreCorrelation> ScoreCorrelations(FusedPool fused, int rowsPerTask, CancellationToken cancellationToken)
     {
         using SmileModel model = SmileModel.Load(fused.Folder.Config, fused.Folder, _compute);
-        return ScoreCorrelation.Measure(fused.Folder, model, Sample(rowsPerTask), cancellation);
+        return ScoreCorrelation.Measure(fused.Folder, model, Sample(rowsPerTask), cancellationToken);
     }
 
     /// <summary>Measures how errors of the class token accumulate over the blocks, for SMILE and for the plain low-rank approximation.</summary>
-    internal ErrorAccumulation ErrorAccumulation(FusedPool fused, SmileSetting setting, int rowsPerTask, CancellationToken cancellation)
+    internal ErrorAccumulation ErrorAccumulation(FusedPool fused, SmileSetting setting, int rowsPerTask, CancellationToken cancellationToken)
     {
         var smile = new List<IReadOnlyList<BlockError>>();
         var lowRank = new List<IReadOnlyList<BlockError>>();
@@ -233,8 +233,8 @@ public sealed class PoolEvaluation : IDisposable
         {
             using SmileModel fineTuned = Load(Expert(sample.Task).Parameters);
             using SmileModel truncated = FusedPool.Load(fused.LowRank(sample.Task, setting.ExpertRank), _compute);
-            smile.Add(BlockError.Measure(fineTuned, routed, sample, cancellation));
-            lowRank.Add(BlockError.Measure(fineTuned, truncated, sample, cancellation));
+            smile.Add(BlockError.Measure(fineTuned, routed, sample, cancellationToken));
+            lowRank.Add(BlockError.Measure(fineTuned, truncated, sample, cancellationToken));
         }
 
         return new ErrorAccumulation(BlockError.Mean(smile), BlockError.Mean(lowRank));
@@ -245,16 +245,16 @@ public sealed class PoolEvaluation : IDisposable
 
     private Expert Expert(string task) => _pool.Experts.First(expert => expert.Name == task);
 
-    private MethodResult Merged(string name, MergeMethod method, CancellationToken cancellation)
+    private MethodResult Merged(string name, MergeMethod method, CancellationToken cancellationToken)
     {
-        using ITensorSource merged = method.Merge(_pool, _compute?.Threads, cancellation);
-        return Evaluate(name, _ => Load(merged), sameForAll: true, _pool.Pretrained.CountParameters(), cancellation);
+        using ITensorSource merged = method.Merge(_pool, _compute?.Threads, cancellationToken);
+        return Evaluate(name, _ => Load(merged), sameForAll: true, _pool.Pretrained.CountParameters(), cancellationToken);
     }
 
-    private MethodResult EvaluateOracle(string method, int? rank, CancellationToken cancellation)
+    private MethodResult EvaluateOracle(string method, int? rank, CancellationToken cancellationToken)
     {
-        using WorkerPool threads = Threads(cancellation);
-        var taskVectors = new TaskVectors(_pool, _manifest, threads, cancellation);
+        using WorkerPool threads = Threads(cancellationToken);
+        var taskVectors = new TaskVectors(_pool, _manifest, threads, cancellationToken);
         return Evaluate(
             method,
             task =>
@@ -264,10 +264,10 @@ public sealed class PoolEvaluation : IDisposable
             },
             sameForAll: false,
             parameters: null,
-            cancellation);
+            cancellationToken);
     }
 
-    private WorkerPool Threads(CancellationToken cancellation) => new(_compute?.Threads ?? Environment.ProcessorCount, cancellation);
+    private WorkerPool Threads(CancellationToken cancellationToken) => new(_compute?.Threads ?? Environment.ProcessorCount, cancellationToken);
 
     private SmileModel Load(ITensorSource source) => SmileModel.Load(_pool.Pretrained.Config, source, _compute);
 
@@ -276,7 +276,7 @@ public sealed class PoolEvaluation : IDisposable
         Func<string, SmileModel> load,
         bool sameForAll,
         long? parameters,
-        CancellationToken cancellation,
+        CancellationToken cancellationToken,
         Func<string, IRoutingObserver>? observer = null)
     {
         var accuracy = new Dictionary<string, double>();
@@ -291,7 +291,7 @@ public sealed class PoolEvaluation : IDisposable
                     model = load(task.Name);
                 }
 
-                accuracy[task.Name] = Evaluation.Accuracy(model, _heads[task.Name], task, observer?.Invoke(task.Name), cancellation);
+                accuracy[task.Name] = Evaluation.Accuracy(model, _heads[task.Name], task, observer?.Invoke(task.Name), cancellationToken);
             }
         }
         finally

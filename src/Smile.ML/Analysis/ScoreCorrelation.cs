@@ -22,11 +22,11 @@ public sealed record ScoreCorrelation(string Layer, double Correlation, int Toke
     /// <param name="folder">The fused folder.</param>
     /// <param name="model">The model loaded from it.</param>
     /// <param name="samples">A few rows of each task.</param>
-    /// <param name="cancellation">Ends the measurement.</param>
+    /// <param name="cancellationToken">Ends the measurement.</param>
     /// <returns>The layers whose experts all have factors, in the order of the computation.</returns>
     /// <exception cref="SmileException">A sample doesn't fit the network's inputs.</exception>
     public static IReadOnlyList<ScoreCorrelation> Measure(
-        HuggingFaceFolder folder, SmileModel model, IReadOnlyList<TaskSample> samples, CancellationToken cancellation = default)
+        HuggingFaceFolder folder, SmileModel model, IReadOnlyList<TaskSample> samples, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(model);
@@ -34,7 +34,7 @@ public sealed record ScoreCorrelation(string Layer, double Correlation, int Toke
         using var factors = new Observer(folder);
         foreach (TaskSample sample in samples)
         {
-            model.Observe(sample.Inputs, factors, cancellation);
+            model.Observe(sample.Inputs, factors, cancellationToken);
         }
 
         return [.. factors.Layers.Select(layer => new ScoreCorrelation(layer.Key, layer.Value.Sum / layer.Value.Tokens, layer.Value.Tokens))];

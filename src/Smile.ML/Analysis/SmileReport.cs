@@ -83,13 +83,13 @@ public sealed class SmileReport
     /// <param name="pool">The pool.</param>
     /// <param name="options">What to cover; the defaults where null.</param>
     /// <param name="progress">Told what is being done; or null.</param>
-    /// <param name="cancellation">Ends the analysis.</param>
+    /// <param name="cancellationToken">Ends the analysis.</param>
     /// <returns>The report.</returns>
     /// <exception cref="SmileException">
     /// An expert doesn't fit the pretrained model or lacks data or a head where folders of them are given, or a setting is out of range.
     /// </exception>
     public static SmileReport Create(
-        ModelPool pool, SmileReportOptions? options = null, IProgress<string>? progress = null, CancellationToken cancellation = default)
+        ModelPool pool, SmileReportOptions? options = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(pool);
         options = (options ?? new SmileReportOptions()).Effective();
@@ -101,15 +101,15 @@ public sealed class SmileReport
         using PoolEvaluation? evaluation = options.HeadsFolder is null || options.DataFolder is null
             ? null
             : PoolEvaluation.Open(pool, options.HeadsFolder, options.DataFolder, options.Compute, options.Quick ? QuickRows : null);
-        SmileReport weights = AnalyseWeights(pool, options, progress, cancellation);
-        return evaluation is null ? weights : Evaluate(weights, evaluation, options, progress, cancellation);
+        SmileReport weights = AnalyseWeights(pool, options, progress, cancellationToken);
+        return evaluation is null ? weights : Evaluate(weights, evaluation, options, progress, cancellationToken);
     }
 
     /// <summary>Writes the report as one page of HTML that needs nothing else: no scripts, no fonts, no network.</summary>
     /// <returns>The page.</returns>
     public string ToHtml() => ReportPage.Render(this);
 
-    private static SmileReport AnalyseWeights(ModelPool pool, SmileReportOptions options, IProgress<string>? progress, CancellationToken cancellation)
+    private static SmileReport AnalyseWeights(ModelPool pool, SmileReportOptions options, IProgress<string>? progress, CancellationToken cancellationToken)
     {
         progress?.Report("Weights");
         var layers = new List<LayerWeightAnalysis>();
@@ -120,7 +120,7 @@ public sealed class SmileReport
             Zones = !options.Quick,
             Threads = options.Compute?.Threads,
         };
-        layers.AddRange(WeightAnalysis.Measure(pool, analysis, cancellation));
+        layers.AddRange(WeightAnalysis.Measure(pool, analysis, cancellationToken));
         SeparabilityVerdict verdict = SeparabilityVerdict.Of(layers, []);
         return new SmileReport
         {
@@ -136,37 +136,37 @@ public sealed class SmileReport
     }
 
     private static SmileReport Evaluate(
-        SmileReport weights, PoolEvaluation evaluation, SmileReportOptions options, IProgress<string>? progress, CancellationToken cancellation)
+        SmileReport weights, PoolEvaluation evaluation, SmileReportOptions options, IProgress<string>? progress, CancellationToken cancellationToken)
     {
         SmileSetting setting = options.Setting;
         progress?.Report("Layer inputs");
-        IReadOnlyList<LayerInputOverlap> inputs = evaluation.InputOverlap(OverlapRows, cancellation);
+        IReadOnlyList<LayerInputOverlap> inputs = evaluation.InputOverlap(OverlapRows, cancellationToken);
         SeparabilityVerdict verdict = SeparabilityVerdict.Of(weights.Weights, inputs);
 
         progress?.Report("Fine-tuned models");
-        MethodResult fineTuned = evaluation.FineTuned(cancellation);
-        var dense = new List<MethodResult> { evaluation.Pretrained(cancellation) };
+        MethodResult fineTuned = evaluation.FineTuned(cancellationToken);
+        var dense = new List<MethodResult> { evaluation.Pretrained(cancellationToken) };
         foreach (MergeMethod merge in options.Merges)
         {
             progress?.Report(merge.ToString());
-            dense.Add(evaluation.Merged(merge, cancellation));
+            dense.Add(evaluation.Merged(merge, cancellationToken));
         }
 
         SmileSetting[] ranks = [.. from k in WithOwn(options.ExpertRanks, setting.ExpertRank) from gate in WithOwn(options.RouterRanks, setting.RouterRank) select setting with { ExpertRank = k, RouterRank = gate }];
         SmileSetting[] perToken = [.. WithOwn(options.ExpertsPerToken, setting.ExpertsPerToken).Where(n => n <= weights.Experts.Count).Select(n => setting with { ExpertsPerToken = n })];
         SmileSetting[] everyDense = options.Quick || setting.ExpertRank is null ? [] : [setting with { ExpertRank = null }];
         var reporter = new SweepProgress(progress);
-        IReadOnlyList<SweepPoint> sweep = evaluation.Sweep([setting, .. ranks, .. perToken, .. everyDense], progress: reporter, cancellation: cancellation);
+        IReadOnlyList<SweepPoint> sweep = evaluation.Sweep([setting, .. ranks, .. perToken, .. everyDense], progress: reporter, cancellationToken: cancellationToken);
 
         progress?.Report("Routing and errors");
-        using FusedPool fused = evaluation.Fuse([setting], null, cancellation);
+        using FusedPool fused = evaluation.Fuse([setting], null, cancellationToken);
         var statistics = new RoutingStatistics(weights.Experts);
-        evaluation.SmileSlice(fused, setting, statistics.Observe, cancellation);
-        IReadOnlyList<ScoreCorrelation> correlations = evaluation.ScoreCorrelations(fused, ErrorRows, cancellation);
-        ErrorAccumulation errors = evaluation.ErrorAccumulation(fused, setting, ErrorRows, cancellation);
+        evaluation.SmileSlice(fused, setting, statistics.Observe, cancellationToken);
+        IReadOnlyList<ScoreCorrelation> correlations = evaluation.ScoreCorrelations(fused, ErrorRows, cancellationToken);
+        ErrorAccumulation errors = evaluation.ErrorAccumulation(fused, setting, ErrorRows, cancellationToken);
 
         progress?.Report("Oracles");
-        MethodResult[] oracles = [.. setting.ExpertRank is { } rank ? [evaluation.LowRankOracle(rank, cancellation)] : Array.Empty<MethodResult>(), evaluation.Oracle(cancellation)];
+        MethodResult[] oracles = [.. setting.ExpertRank is { } rank ? [evaluation.LowRankOracle(rank, cancellationToken)] : Array.Empty<MethodResult>(), evaluation.Oracle(cancellationToken)];
         Recommendation recommendation = Recommendation.From(verdict, fineTuned, dense, sweep);
         SweepPoint pick = PointOf(recommendation.Setting ?? setting);
         MethodResult[] smile = [pick.Result, .. perToken.Select(ResultOf), .. everyDense.Select(ResultOf)];

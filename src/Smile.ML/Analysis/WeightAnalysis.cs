@@ -13,11 +13,11 @@ public static class WeightAnalysis
     /// <summary>Analyses a pool layer by layer; only one layer's weights are in memory at a time.</summary>
     /// <param name="pool">The pool.</param>
     /// <param name="options">What to analyse; the defaults where null.</param>
-    /// <param name="cancellation">Ends the analysis.</param>
+    /// <param name="cancellationToken">Ends the analysis.</param>
     /// <returns>The layers in the network's order, each computed as it is asked for.</returns>
     /// <exception cref="SmileException">An expert doesn't fit the pretrained model, or a delta is not finite.</exception>
     public static IEnumerable<LayerWeightAnalysis> Measure(
-        ModelPool pool, WeightAnalysisOptions? options = null, CancellationToken cancellation = default)
+        ModelPool pool, WeightAnalysisOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(pool);
         options ??= new WeightAnalysisOptions();
@@ -28,22 +28,22 @@ public static class WeightAnalysis
         }
 
         ThreadCount.Validate(options.Threads);
-        return Layers(pool, pool.Check(), options, cancellation);
+        return Layers(pool, pool.Check(), options, cancellationToken);
     }
 
     private static IEnumerable<LayerWeightAnalysis> Layers(
-        ModelPool pool, NetworkManifest manifest, WeightAnalysisOptions options, CancellationToken cancellation)
+        ModelPool pool, NetworkManifest manifest, WeightAnalysisOptions options, CancellationToken cancellationToken)
     {
-        using WorkerPool threads = new(options.Threads ?? Environment.ProcessorCount, cancellation);
+        using WorkerPool threads = new(options.Threads ?? Environment.ProcessorCount, cancellationToken);
         foreach (LinearLayerInfo layer in manifest.LinearLayers)
         {
-            cancellation.ThrowIfCancellationRequested();
-            yield return Analyse(pool, layer, options, threads, cancellation);
+            cancellationToken.ThrowIfCancellationRequested();
+            yield return Analyse(pool, layer, options, threads, cancellationToken);
         }
     }
 
     private static LayerWeightAnalysis Analyse(
-        ModelPool pool, LinearLayerInfo layer, WeightAnalysisOptions options, WorkerPool threads, CancellationToken cancellation)
+        ModelPool pool, LinearLayerInfo layer, WeightAnalysisOptions options, WorkerPool threads, CancellationToken cancellationToken)
     {
         using var pretrained = new Matrix(layer.Outputs, layer.Inputs);
         for (int row = 0; row < layer.Outputs; row++)
@@ -61,7 +61,7 @@ public static class WeightAnalysis
             var energies = new List<ProjectedEnergy>();
             foreach (Expert expert in pool.Experts)
             {
-                cancellation.ThrowIfCancellationRequested();
+                cancellationToken.ThrowIfCancellationRequested();
                 using WeightDelta delta = expert.ReadDelta(pool.Pretrained, layer, WorkerPool.Caller);
                 TruncatedSvd svd = delta.Factorize(rank, keepNullSpace: false, threads);
                 factors.Add(svd);

@@ -15,9 +15,9 @@ internal sealed class GenerationGate(string name, SmilePredictorOptions options,
     /// <summary>Waits for a place; whoever gets one leaves it again.</summary>
     /// <exception cref="SmileOverloadException">As many wait as the queue holds.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
-    public async Task EnterAsync(CancellationToken cancellation)
+    public async Task EnterAsync(CancellationToken cancellationToken)
     {
-        if (_places.Wait(0, cancellation))
+        if (_places.Wait(0, cancellationToken))
         {
             return;
         }
@@ -30,7 +30,7 @@ internal sealed class GenerationGate(string name, SmilePredictorOptions options,
                 throw new SmileOverloadException(name, options.QueueCapacity);
             }
 
-            await _places.WaitAsync(cancellation).ConfigureAwait(false);
+            await _places.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
         finally
         {

@@ -44,7 +44,7 @@ internal sealed class PredictionRequest
 
     public void Fail(Exception exception) => _completion.TrySetException(exception);
 
-    public void Cancel(CancellationToken cancellation) => _completion.TrySetCanceled(cancellation);
+    public void Cancel(CancellationToken cancellationToken) => _completion.TrySetCanceled(cancellationToken);
 
     private static int CountRows(IReadOnlyDictionary<string, HostTensor> inputs, int maxRows)
     {

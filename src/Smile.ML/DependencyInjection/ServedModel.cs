@@ -63,8 +63,8 @@ internal class ServedModel
 
     /// <summary>Continues sequences.</summary>
     public IAsyncEnumerable<GeneratedToken> GenerateAsync(
-        IReadOnlyDictionary<string, HostTensor> inputs, GenerationOptions? options, CancellationToken cancellation)
-        => _model.GenerateAsync(inputs, options, cancellation);
+        IReadOnlyDictionary<string, HostTensor> inputs, GenerationOptions? options, CancellationToken cancellationToken)
+        => _model.GenerateAsync(inputs, options, cancellationToken);
 
     /// <summary>Becomes a user, unless the model is freed already.</summary>
     public bool TryAcquire()

@@ -216,7 +216,7 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
 
     /// <summary>Puts a request into the queue and waits for its answer.</summary>
     private async Task<PredictionResult> AskAsync(
-        IReadOnlyDictionary<string, HostTensor> inputs, IReadOnlyCollection<string>? outputs, CancellationToken cancellation)
+        IReadOnlyDictionary<string, HostTensor> inputs, IReadOnlyCollection<string>? outputs, CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(IsStopping, this);
         using Activity? activity = PredictorMetrics.Activities.StartActivity("smile.predict");
@@ -225,11 +225,11 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
         string outcome = "error";
         try
         {
-            cancellation.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             var request = new PredictionRequest(inputs, outputs, _options.MaxBatchSize, start);
             _queue.Add(request);
             PredictionResult result;
-            using (cancellation.UnsafeRegister(static (state, token) => ((PredictionRequest)state!).Cancel(token), request))
+            using (cancellationToken.UnsafeRegister(static (state, token) => ((PredictionRequest)state!).Cancel(token), request))
             {
                 result = await request.Completion.ConfigureAwait(false);
             }

@@ -38,7 +38,7 @@ public sealed class SmileFusion
     /// <param name="outputFolder">The folder to write.</param>
     /// <param name="overwrite">Whether to replace a folder that is there already.</param>
     /// <param name="progress">Told after each layer; or null.</param>
-    /// <param name="cancellation">Ends the fusion; nothing is left behind.</param>
+    /// <param name="cancellationToken">Ends the fusion; nothing is left behind.</param>
     /// <returns>What was done.</returns>
     /// <exception cref="SmileException">
     /// An option is out of range, an expert doesn't fit the pretrained model, a delta is not finite, the memory limit is too low for a
@@ -50,7 +50,7 @@ public sealed class SmileFusion
         string outputFolder,
         bool overwrite = false,
         IProgress<FusionProgress>? progress = null,
-        CancellationToken cancellation = default)
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(pool);
         ArgumentException.ThrowIfNullOrEmpty(outputFolder);
@@ -61,7 +61,7 @@ public sealed class SmileFusion
         var keep = new LayerPatterns(_options.Keep, manifest);
 
         using IDisposable recycling = RecycledMemory.Keep();
-        using var threads = new WorkerPool(_options.Threads ?? Environment.ProcessorCount, cancellation);
+        using var threads = new WorkerPool(_options.Threads ?? Environment.ProcessorCount, cancellationToken);
         using CheckpointWriter writer = CheckpointWriter.Create(outputFolder, LargestOutput(pool, manifest), overwrite);
         var output = new FusedTensorWriter(writer, _options.Precision);
         using var writing = new BackgroundWriting(aside: _options.MaxMemory is null);
@@ -69,12 +69,12 @@ public sealed class SmileFusion
         var kept = new Dictionary<string, string>();
         foreach (LinearLayerInfo layer in manifest.LinearLayers)
         {
-            cancellation.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             if (keep.Matches(layer.Name))
             {
                 kept[layer.Name] = "kept by pattern";
             }
-            else if (FuseLayer(pool, layer, threads, output, writing, cancellation) is { } write)
+            else if (FuseLayer(pool, layer, threads, output, writing, cancellationToken) is { } write)
             {
                 writing.Add(write);
                 upscaled.Add(layer.Name);
@@ -88,9 +88,9 @@ public sealed class SmileFusion
         }
 
         writing.Complete();
-        WriteShared(pool, manifest, kept.ContainsKey, output, cancellation);
+        WriteShared(pool, manifest, kept.ContainsKey, output, cancellationToken);
         writer.SetConfig(FusedConfig(pool, manifest));
-        cancellation.ThrowIfCancellationRequested();
+        cancellationToken.ThrowIfCancellationRequested();
         writer.Commit();
         return new FusionReport
         {
@@ -106,11 +106,11 @@ public sealed class SmileFusion
 
     /// <summary>Upscales one layer and returns what writes it; null for a layer that stays plain, since no expert changed it.</summary>
     private Action? FuseLayer(
-        ModelPool pool, LinearLayerInfo layer, WorkerPool threads, FusedTensorWriter output, BackgroundWriting writing, CancellationToken cancellation)
+        ModelPool pool, LinearLayerInfo layer, WorkerPool threads, FusedTensorWriter output, BackgroundWriting writing, CancellationToken cancellationToken)
     {
         float[]?[] biases = [.. pool.Experts.Select(expert => expert.ReadBiasDelta(pool.Pretrained, layer))];
         var shared = new SharedPart(() => WriteSharedWeight(pool, layer, output), writing);
-        LayerFactors?[] factors = Factorize(pool, layer, threads, shared, cancellation);
+        LayerFactors?[] factors = Factorize(pool, layer, threads, shared, cancellationToken);
         bool weightsChanged = factors.Any(expert => expert?.Magnitude > Unchanged);
         bool biasesChanged = biases.Any(bias => bias is not null && bias.AsSpan().ContainsAnyExcept(0f));
         if (!weightsChanged && (FollowsFusionBench || !biasesChanged))
@@ -135,10 +135,10 @@ public sealed class SmileFusion
 
     /// <summary>Takes every expert's delta apart; null for an expert that left the weight alone.</summary>
     private LayerFactors?[] Factorize(
-        ModelPool pool, LinearLayerInfo layer, WorkerPool threads, SharedPart shared, CancellationToken cancellation)
+        ModelPool pool, LinearLayerInfo layer, WorkerPool threads, SharedPart shared, CancellationToken cancellationToken)
     {
         var factors = new LayerFactors?[pool.Experts.Count];
-        var work = new FactorizeExperts(this, pool, layer, threads, shared, factors, cancellation);
+        var work = new FactorizeExperts(this, pool, layer, threads, shared, factors, cancellationToken);
         try
         {
             // Full rounds of one expert a thread; those left over get all threads for each decomposition.
@@ -299,16 +299,16 @@ public sealed class SmileFusion
 
     /// <summary>Writes everything that is not part of an upscaled layer.</summary>
     private void WriteShared(
-        ModelPool pool, NetworkManifest manifest, Predicate<string> isKept, FusedTensorWriter output, CancellationToken cancellation)
+        ModelPool pool, NetworkManifest manifest, Predicate<string> isKept, FusedTensorWriter output, CancellationToken cancellationToken)
     {
         // Where a tied layer's own name holds a weight after all, it counts for nothing.
         HashSet<string> left = [.. Names(manifest.LinearLayers.Where(layer => layer.IsTied || !isKept(layer.Name)))];
         HashSet<string> kept = [.. Names(manifest.LinearLayers.Where(layer => isKept(layer.Name)))];
         HashSet<string> parents = [.. pool.Pretrained.Tensors.Keys.Select(Module).SelectMany(Ancestors)];
-        using ITensorSource average = new SimpleAverage().Merge(pool, manifest, _options.Threads, cancellation);
+        using ITensorSource average = new SimpleAverage().Merge(pool, manifest, _options.Threads, cancellationToken);
         foreach (TensorInfo tensor in manifest.Source.Tensors.Values.Where(tensor => !left.Contains(tensor.Name)))
         {
-            cancellation.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             bool averaged = tensor.Type.IsFloatingPoint() && !kept.Contains(tensor.Name) && !OwnHeads.IsOwn(tensor.Name) && _options.Shared switch
             {
                 SharedParameters.Average => true,
@@ -400,12 +400,12 @@ public sealed class SmileFusion
         WorkerPool threads,
         SharedPart shared,
         LayerFactors?[] factors,
-        CancellationToken cancellation)
+        CancellationToken cancellationToken)
         : IParallelWork
     {
         public void Execute(int index)
         {
-            cancellation.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             factors[index] = fusion.FactorizeExpert(pool.Experts[index], pool, layer, threads, shared);
         }
     }

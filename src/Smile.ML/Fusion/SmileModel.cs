@@ -114,7 +114,7 @@ public sealed class SmileModel : IDisposable
     /// <param name="inputs">The inputs by name, batch first, shaped as <see cref="Inputs"/> says.</param>
     /// <param name="outputs">Names of the outputs to compute; all where null.</param>
     /// <param name="observer">Told where every token is routed; or null.</param>
-    /// <param name="cancellation">Ends the run between layers.</param>
+    /// <param name="cancellationToken">Ends the run between layers.</param>
     /// <returns>The outputs by name, batch first.</returns>
     /// <exception cref="SmileException">An input is missing, unknown, or of another shape or type, or an output is unknown.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
@@ -122,7 +122,7 @@ public sealed class SmileModel : IDisposable
         IReadOnlyDictionary<string, HostTensor> inputs,
         IEnumerable<string>? outputs = null,
         IRoutingObserver? observer = null,
-        CancellationToken cancellation = default)
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(inputs);
         Check(inputs);
@@ -132,7 +132,7 @@ public sealed class SmileModel : IDisposable
             throw new SmileException($"The model has no output {unknown}; it gives {string.Join(", ", Outputs.Select(port => port.Name))}.");
         }
 
-        return WhileAlive(() => _network.Forward(new ForwardPass(_backend, observer, cancellation), inputs, wanted));
+        return WhileAlive(() => _network.Forward(new ForwardPass(_backend, observer, cancellationToken), inputs, wanted));
     }
 
     /// <summary>Continues a batch of sequences.</summary>
@@ -141,7 +141,7 @@ public sealed class SmileModel : IDisposable
     /// side: each sequence is continued as if it were alone and without padding.
     /// </param>
     /// <param name="options">How to choose tokens and when to end; the defaults where null.</param>
-    /// <param name="cancellation">Ends the generation between layers.</param>
+    /// <param name="cancellationToken">Ends the generation between layers.</param>
     /// <returns>
     /// The new tokens, I64 [batch, tokens of the longest continuation]; the prompts are not part of it. Positions after a sequence's end
     /// hold <see cref="GenerationOptions.PadToken"/>.
@@ -152,10 +152,10 @@ public sealed class SmileModel : IDisposable
     /// <exception cref="OperationCanceledException">The generation was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public HostTensor Generate(
-        IReadOnlyDictionary<string, HostTensor> inputs, GenerationOptions? options = null, CancellationToken cancellation = default)
+        IReadOnlyDictionary<string, HostTensor> inputs, GenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         options ??= new GenerationOptions();
-        GeneratedToken[] generated = [.. Continue(inputs, options, cancellation: cancellation)];
+        GeneratedToken[] generated = [.. Continue(inputs, options, cancellationToken: cancellationToken)];
         int batch = generated.Max(token => token.Sequence) + 1, longest = generated[^1].Position + 1;
         var tokens = new long[batch * longest];
         Array.Fill(tokens, options.PadToken);
@@ -173,7 +173,7 @@ public sealed class SmileModel : IDisposable
     /// </summary>
     /// <param name="inputs">As for <see cref="Generate"/>.</param>
     /// <param name="options">How to choose tokens and when to end; the defaults where null.</param>
-    /// <param name="cancellation">Ends the generation between layers.</param>
+    /// <param name="cancellationToken">Ends the generation between layers.</param>
     /// <returns>The new tokens: one of each sequence that has not ended, in the order of the sequences, then the next of each.</returns>
     /// <exception cref="SmileException">
     /// The model doesn't generate, an input is missing, unknown, or of another shape or type, or an option is out of range.
@@ -183,14 +183,14 @@ public sealed class SmileModel : IDisposable
     public async IAsyncEnumerable<GeneratedToken> GenerateAsync(
         IReadOnlyDictionary<string, HostTensor> inputs,
         GenerationOptions? options = null,
-        [EnumeratorCancellation] CancellationToken cancellation = default)
+        [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         options ??= new GenerationOptions();
-        var pass = new ForwardPass(_backend, Cancellation: cancellation);
-        using TokenGenerator generator = await Task.Run(() => StartGeneration(pass, inputs, options), cancellation).ConfigureAwait(false);
+        var pass = new ForwardPass(_backend, Cancellation: cancellationToken);
+        using TokenGenerator generator = await Task.Run(() => StartGeneration(pass, inputs, options), cancellationToken).ConfigureAwait(false);
         while (!generator.IsFinished)
         {
-            IReadOnlyList<GeneratedToken> round = await Task.Run(() => WhileAlive(() => generator.Next(pass)), cancellation).ConfigureAwait(false);
+            IReadOnlyList<GeneratedToken> round = await Task.Run(() => WhileAlive(() => generator.Next(pass)), cancellationToken).ConfigureAwait(false);
             foreach (GeneratedToken token in round)
             {
                 yield return token;
@@ -202,15 +202,15 @@ public sealed class SmileModel : IDisposable
     /// <param name="inputs">As for <see cref="Generate"/>.</param>
     /// <param name="options">How to choose tokens and when to end.</param>
     /// <param name="streams">Which random numbers each sequence draws: those of the batch's sequence of this index. Its own where null.</param>
-    /// <param name="cancellation">Ends the generation between layers.</param>
+    /// <param name="cancellationToken">Ends the generation between layers.</param>
     /// <returns>As <see cref="GenerateAsync"/>.</returns>
     internal IEnumerable<GeneratedToken> Continue(
         IReadOnlyDictionary<string, HostTensor> inputs,
         GenerationOptions options,
         IReadOnlyList<int>? streams = null,
-        CancellationToken cancellation = default)
+        CancellationToken cancellationToken = default)
     {
-        var pass = new ForwardPass(_backend, Cancellation: cancellation);
+        var pass = new ForwardPass(_backend, Cancellation: cancellationToken);
         using TokenGenerator generator = StartGeneration(pass, inputs, options, streams);
         while (!generator.IsFinished)
         {
@@ -225,7 +225,7 @@ public sealed class SmileModel : IDisposable
     /// <exception cref="SmileException">An input is missing, unknown, or of another shape or type.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     internal void Observe(
-        IReadOnlyDictionary<string, HostTensor> inputs, IActivationObserver activations, CancellationToken cancellation = default)
+        IReadOnlyDictionary<string, HostTensor> inputs, IActivationObserver activations, CancellationToken cancellationToken = default)
     {
         Check(inputs);
         _lifetime.EnterReadLock();
@@ -233,7 +233,7 @@ public sealed class SmileModel : IDisposable
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             _network.Forward(
-                new ForwardPass(_backend, Cancellation: cancellation) { Activations = activations }, inputs, new HashSet<string> { Outputs[0].Name });
+                new ForwardPass(_backend, Cancellation: cancellationToken) { Activations = activations }, inputs, new HashSet<string> { Outputs[0].Name });
         }
         finally
         {

@@ -11,32 +11,32 @@ internal static unsafe class GramMatrix
 
     /// <summary>Computes the inner products of the columns with each other.</summary>
     /// <param name="matrix">The matrix.</param>
-    /// <param name="cancellation">Ends the computation.</param>
+    /// <param name="cancellationToken">Ends the computation.</param>
     /// <returns>A symmetric matrix, as rows.</returns>
-    public static double[][] Compute(PanelMatrix matrix, CancellationToken cancellation = default) => Compute(matrix, 0, cancellation);
+    public static double[][] Compute(PanelMatrix matrix, CancellationToken cancellationToken = default) => Compute(matrix, 0, cancellationToken);
 
     /// <summary>Computes the inner products of the last columns with all.</summary>
     /// <param name="matrix">The matrix.</param>
     /// <param name="start">The first column whose products are wanted.</param>
-    /// <param name="cancellation">Ends the computation.</param>
+    /// <param name="cancellationToken">Ends the computation.</param>
     /// <returns>Row i: the products of column start + i with all columns.</returns>
-    public static double[][] Compute(PanelMatrix matrix, int start, CancellationToken cancellation = default)
-        => Compute(matrix, start, Gemm.PreferredVectorBits, cancellation);
+    public static double[][] Compute(PanelMatrix matrix, int start, CancellationToken cancellationToken = default)
+        => Compute(matrix, start, Gemm.PreferredVectorBits, cancellationToken);
 
     /// <summary>As the other overload, with a vector width to use. The result does not depend on it.</summary>
     /// <param name="matrix">The matrix.</param>
     /// <param name="start">The first column whose products are wanted.</param>
     /// <param name="vectorBits">512, 256 or 128.</param>
-    /// <param name="cancellation">Ends the computation.</param>
+    /// <param name="cancellationToken">Ends the computation.</param>
     /// <returns>Row i: the products of column start + i with all columns.</returns>
-    internal static double[][] Compute(PanelMatrix matrix, int start, int vectorBits, CancellationToken cancellation = default) => vectorBits switch
+    internal static double[][] Compute(PanelMatrix matrix, int start, int vectorBits, CancellationToken cancellationToken = default) => vectorBits switch
     {
-        512 => Compute<DoubleVectors.Of512, Vector512<double>>(matrix, start, cancellation),
-        256 => Compute<DoubleVectors.Of256, Vector256<double>>(matrix, start, cancellation),
-        _ => Compute<DoubleVectors.Of128, Vector128<double>>(matrix, start, cancellation),
+        512 => Compute<DoubleVectors.Of512, Vector512<double>>(matrix, start, cancellationToken),
+        256 => Compute<DoubleVectors.Of256, Vector256<double>>(matrix, start, cancellationToken),
+        _ => Compute<DoubleVectors.Of128, Vector128<double>>(matrix, start, cancellationToken),
     };
 
-    private static double[][] Compute<TSimd, TVector>(PanelMatrix matrix, int start, CancellationToken cancellation)
+    private static double[][] Compute<TSimd, TVector>(PanelMatrix matrix, int start, CancellationToken cancellationToken)
         where TSimd : struct, IVectorOperations<TVector, double>
         where TVector : struct
     {
@@ -50,7 +50,7 @@ internal static unsafe class GramMatrix
         new Span<double>(tiles, checked((int)(tileCount * PanelLayout.Tile))).Clear();
         for (int row = 0; row < matrix.PaddedRows; row += BlockRows)
         {
-            cancellation.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             int rows = Math.Min(BlockRows, matrix.PaddedRows - row);
             int length = rows * PanelLayout.Width;
             for (int panel = 0; panel < panels; panel++)

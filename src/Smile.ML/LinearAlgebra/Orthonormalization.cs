@@ -81,9 +81,9 @@ internal static class Orthonormalization
     }
 
     /// <summary>The principal directions of dependent columns, scaled to unit length.</summary>
-    private static double[][] Whitening(double[][] gram, CancellationToken cancellation)
+    private static double[][] Whitening(double[][] gram, CancellationToken cancellationToken)
     {
-        SymmetricEigen eigen = SymmetricEigen.Compute(gram, gram.Length, cancellation);
+        SymmetricEigen eigen = SymmetricEigen.Compute(gram, gram.Length, cancellationToken);
         int kept = 0;
         while (kept < eigen.Values.Length && eigen.Values[kept] > SmallestEigenvalue * eigen.Values[0])
         {

@@ -36,21 +36,21 @@ internal sealed class SymmetricEigen
     /// <summary>Decomposes a matrix.</summary>
     /// <param name="rows">The rows of the matrix. Overwritten.</param>
     /// <param name="vectors">How many eigenvectors to return.</param>
-    /// <param name="cancellation">Ends the computation.</param>
+    /// <param name="cancellationToken">Ends the computation.</param>
     /// <returns>All eigenvalues, and the eigenvectors of the largest.</returns>
-    public static SymmetricEigen Compute(double[][] rows, int vectors, CancellationToken cancellation = default)
+    public static SymmetricEigen Compute(double[][] rows, int vectors, CancellationToken cancellationToken = default)
     {
         int size = rows.Length;
         var eigen = new SymmetricEigen(size);
-        eigen.Tridiagonalize(rows, cancellation);
-        eigen.FindVectors(vectors, cancellation);
+        eigen.Tridiagonalize(rows, cancellationToken);
+        eigen.FindVectors(vectors, cancellationToken);
         return eigen;
     }
 
     /// <summary>Finds the eigenvalues again, with eigenvectors, at less than half the price of decomposing again.</summary>
     /// <param name="vectors">How many eigenvectors.</param>
-    /// <param name="cancellation">Ends the computation.</param>
-    public void FindVectors(int vectors, CancellationToken cancellation = default)
+    /// <param name="cancellationToken">Ends the computation.</param>
+    public void FindVectors(int vectors, CancellationToken cancellationToken = default)
     {
         int size = _diagonal.Length;
         vectors = Math.Min(vectors, size);
@@ -66,13 +66,13 @@ internal sealed class SymmetricEigen
             rotate = turn => VectorMath.Rotate(basis[turn.Row], basis[turn.Row + 1], turn.Cosine, turn.Sine);
         }
 
-        Diagonalize(diagonal, offDiagonal, rotate, cancellation);
+        Diagonalize(diagonal, offDiagonal, rotate, cancellationToken);
         int[] order = [.. Enumerable.Range(0, size).OrderByDescending(i => diagonal[i])];
         Values = [.. order.Select(i => diagonal[i])];
-        Vectors = rotations is null ? [.. order.Take(vectors).Select(i => basis![i])] : TridiagonalVectors(size, order.AsSpan(0, vectors), rotations, cancellation);
+        Vectors = rotations is null ? [.. order.Take(vectors).Select(i => basis![i])] : TridiagonalVectors(size, order.AsSpan(0, vectors), rotations, cancellationToken);
         foreach (double[] vector in Vectors)
         {
-            cancellation.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             UndoReflections(vector);
         }
     }
@@ -88,7 +88,7 @@ internal sealed class SymmetricEigen
     /// Works on the lower triangle, from the last row up. Each reflection's update A - v w^T - w v^T is put off to the next step, which
     /// then reads every row once: to update it and to multiply it by the next v.
     /// </summary>
-    private void Tridiagonalize(double[][] rows, CancellationToken cancellation)
+    private void Tridiagonalize(double[][] rows, CancellationToken cancellationToken)
     {
         int size = rows.Length;
         var none = new double[size];
@@ -97,7 +97,7 @@ internal sealed class SymmetricEigen
         var next = new double[size];
         for (int k = size - 1; k >= 0; k--)
         {
-            cancellation.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             Span<double> row = rows[k].AsSpan(0, k + 1);
             VectorMath.AddScaled(-v[k], w.AsSpan(0, k + 1), -w[k], v.AsSpan(0, k + 1), row);
             _diagonal[k] = row[k];
@@ -179,7 +179,7 @@ internal sealed class SymmetricEigen
         return v;
     }
 
-    private static void Diagonalize(double[] d, double[] e, Action<Rotation>? rotate, CancellationToken cancellation)
+    private static void Diagonalize(double[] d, double[] e, Action<Rotation>? rotate, CancellationToken cancellationToken)
     {
         double largest = 0;
         for (int i = 0; i < d.Length; i++)
@@ -189,7 +189,7 @@ internal sealed class SymmetricEigen
 
         for (int first = 0; first < d.Length; first++)
         {
-            cancellation.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             int steps = 0;
             int last;
             while ((last = EndOfBlock(d, e, first, largest)) > first)
@@ -262,14 +262,14 @@ internal sealed class SymmetricEigen
     /// <summary>
     /// Gets some eigenvectors of the tridiagonal matrix: of all rotations together the rows wanted, so that only those are ever computed.
     /// </summary>
-    private static double[][] TridiagonalVectors(int size, ReadOnlySpan<int> places, RotationList rotations, CancellationToken cancellation)
+    private static double[][] TridiagonalVectors(int size, ReadOnlySpan<int> places, RotationList rotations, CancellationToken cancellationToken)
     {
         int lanes = Vector512<double>.Count;
         var vectors = new double[places.Length][];
         var columns = new double[size * lanes];
         for (int start = 0; start < vectors.Length; start += lanes)
         {
-            cancellation.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             int count = Math.Min(lanes, vectors.Length - start);
             columns.AsSpan().Clear();
             for (int j = 0; j < count; j++)

@@ -207,7 +207,7 @@ internal sealed class TruncatedSvd : IDisposable
     }
 
     private static TruncatedSvd FromFloat64(
-        double[] values, double[][] left, double[][] right, int rows, int columns, int wanted, bool keepNullSpace, CancellationToken cancellation)
+        double[] values, double[][] left, double[][] right, int rows, int columns, int wanted, bool keepNullSpace, CancellationToken cancellationToken)
     {
         int count = values.Length;
         if (!keepNullSpace)
@@ -217,17 +217,17 @@ internal sealed class TruncatedSvd : IDisposable
         }
 
         return Finish(
-            values[..count], Matrix.FromRows(left[..count], rows), Matrix.FromRows(right[..count], columns), keepNullSpace ? wanted : 0, cancellation);
+            values[..count], Matrix.FromRows(left[..count], rows), Matrix.FromRows(right[..count], columns), keepNullSpace ? wanted : 0, cancellationToken);
     }
 
     /// <summary>Completes the vectors to a least number and settles their signs. Takes the matrices over.</summary>
-    private static TruncatedSvd Finish(double[] values, Matrix left, Matrix right, int least, CancellationToken cancellation)
+    private static TruncatedSvd Finish(double[] values, Matrix left, Matrix right, int least, CancellationToken cancellationToken)
     {
         if (values.Length < least)
         {
             Array.Resize(ref values, least);
-            left = Complete(left, least, cancellation);
-            right = Complete(right, least, cancellation);
+            left = Complete(left, least, cancellationToken);
+            right = Complete(right, least, cancellationToken);
         }
 
         for (int i = 0; i < values.Length; i++)
@@ -244,7 +244,7 @@ internal sealed class TruncatedSvd : IDisposable
     }
 
     /// <summary>Appends orthonormal rows to orthonormal rows: what Gram-Schmidt leaves of pseudo-random ones.</summary>
-    private static Matrix Complete(Matrix vectors, int count, CancellationToken cancellation)
+    private static Matrix Complete(Matrix vectors, int count, CancellationToken cancellationToken)
     {
         var basis = new double[count][];
         var random = new SplitMix64(CompletionSeed);
@@ -257,7 +257,7 @@ internal sealed class TruncatedSvd : IDisposable
                 continue;
             }
 
-            cancellation.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             for (int j = 0; j < vector.Length; j++)
             {
                 vector[j] = random.NextSigned();

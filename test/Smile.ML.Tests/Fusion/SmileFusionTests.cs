@@ -245,7 +245,7 @@ public sealed class SmileFusionTests
         using ModelPool pool = ModelPool.Open(TestPool.WriteMlp(folder, 2, [6, 8, 8, 5]));
         using var source = new CancellationTokenSource();
         Assert.ThrowsExactly<OperationCanceledException>(
-            () => new SmileFusion().Fuse(pool, folder["fused"], progress: new CancelAfter(source, 2), cancellation: source.Token));
+            () => new SmileFusion().Fuse(pool, folder["fused"], progress: new CancelAfter(source, 2), cancellationToken: source.Token));
         CollectionAssert.AreEqual(new[] { "pool" }, folder.Names());
 
         new SmileFusion().Fuse(pool, folder["fused"]);

@@ -59,7 +59,7 @@ public sealed class ConcurrencyTests : PipelineTest
                         try
                         {
                             HostTensor input = HostTensor.FromFloats([count, TinyModels.MlpInputs], [.. Rows[first..(first + count)].SelectMany(row => row)]);
-                            float[] found = model.Run(new Dictionary<string, HostTensor> { ["x"] = input }, cancellation: source.Token)["output"].Floats!;
+                            float[] found = model.Run(new Dictionary<string, HostTensor> { ["x"] = input }, cancellationToken: source.Token)["output"].Floats!;
                             AssertSameBits(expected[first..(first + count)], [.. found.Chunk(TinyModels.MlpOutputs)]);
                             Interlocked.Increment(ref completed);
                         }

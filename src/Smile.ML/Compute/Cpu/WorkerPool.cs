@@ -46,12 +46,12 @@ internal sealed unsafe class WorkerPool : IDisposable
 
     /// <summary>Creates a pool. Its threads start with the first call that needs them.</summary>
     /// <param name="threads">The number of threads that work on one call, the caller's included.</param>
-    /// <param name="cancellation">Ends calls between two pieces, whatever algorithm it is that works on these threads.</param>
-    public WorkerPool(int threads, CancellationToken cancellation = default)
+    /// <param name="cancellationToken">Ends calls between two pieces, whatever algorithm it is that works on these threads.</param>
+    public WorkerPool(int threads, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         Threads = threads;
-        Cancellation = cancellation;
+        Cancellation = cancellationToken;
         _workers = new Thread[threads - 1];
         _cells = new long[(threads + 2) * CellSpacing];
     }

@@ -35,17 +35,17 @@ public abstract record MergeMethod
     /// </summary>
     /// <param name="pool">The pretrained model and its experts; it must outlive the result.</param>
     /// <param name="threads">The threads to work with; null for all that the machine (its cgroup) gives.</param>
-    /// <param name="cancellation">Ends the merge, also while the result is being read.</param>
+    /// <param name="cancellationToken">Ends the merge, also while the result is being read.</param>
     /// <returns>The merged model's tensors. With the pretrained model's configuration they make a model to run.</returns>
     /// <exception cref="SmileException">
     /// A parameter is out of range, the method can't merge so many experts, an expert doesn't fit the pretrained model, or a value is
     /// not finite. The last is also thrown by reading the result.
     /// </exception>
     /// <exception cref="OperationCanceledException">The merge was cancelled.</exception>
-    public ITensorSource Merge(ModelPool pool, int? threads = null, CancellationToken cancellation = default)
+    public ITensorSource Merge(ModelPool pool, int? threads = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(pool);
-        return Merge(pool, CheckPool(pool), threads, cancellation);
+        return Merge(pool, CheckPool(pool), threads, cancellationToken);
     }
 
     /// <summary>Merges a pool into a folder with the pretrained model's configuration. The folder appears when it is complete, or not at all.</summary>
@@ -54,7 +54,7 @@ public abstract record MergeMethod
     /// <param name="options">Element types and threads; the defaults where null.</param>
     /// <param name="overwrite">Whether to replace a folder that is there already.</param>
     /// <param name="progress">Told after each linear layer; or null.</param>
-    /// <param name="cancellation">Ends the merge; nothing is left behind.</param>
+    /// <param name="cancellationToken">Ends the merge; nothing is left behind.</param>
     /// <returns>What was done.</returns>
     /// <exception cref="SmileException">As for the other overload, or an option is out of range, a value is too large for the element type, or the output can't be written.</exception>
     /// <exception cref="OperationCanceledException">The merge was cancelled.</exception>
@@ -64,26 +64,26 @@ public abstract record MergeMethod
         MergeOptions? options = null,
         bool overwrite = false,
         IProgress<FusionProgress>? progress = null,
-        CancellationToken cancellation = default)
+        CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(pool);
         ArgumentException.ThrowIfNullOrEmpty(outputFolder);
         options ??= new MergeOptions();
         options.Validate();
-        return MergedCheckpoint.Write(this, pool, CheckPool(pool), outputFolder, options, overwrite, progress, cancellation);
+        return MergedCheckpoint.Write(this, pool, CheckPool(pool), outputFolder, options, overwrite, progress, cancellationToken);
     }
 
     /// <summary>Merges a pool that was checked before. Biases that only experts have are left out.</summary>
-    internal ITensorSource Merge(ModelPool pool, NetworkManifest manifest, int? threads = null, CancellationToken cancellation = default)
+    internal ITensorSource Merge(ModelPool pool, NetworkManifest manifest, int? threads = null, CancellationToken cancellationToken = default)
     {
         Validate();
         ThreadCount.Validate(threads);
-        WorkerPool? own = threads is not null || cancellation.CanBeCanceled
-            ? new WorkerPool(threads ?? Environment.ProcessorCount, cancellation)
+        WorkerPool? own = threads is not null || cancellationToken.CanBeCanceled
+            ? new WorkerPool(threads ?? Environment.ProcessorCount, cancellationToken)
             : null;
         try
         {
-            var taskVectors = new TaskVectors(pool, manifest, own ?? WorkerPool.Shared, cancellation);
+            var taskVectors = new TaskVectors(pool, manifest, own ?? WorkerPool.Shared, cancellationToken);
             return new MergedTensors(pool, $"{Name} of {pool.Location}", Prepare(taskVectors), own);
         }
         catch

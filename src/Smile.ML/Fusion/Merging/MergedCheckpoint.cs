@@ -16,7 +16,7 @@ internal static class MergedCheckpoint
         MergeOptions options,
         bool overwrite,
         IProgress<FusionProgress>? progress,
-        CancellationToken cancellation)
+        CancellationToken cancellationToken)
     {
         long start = Stopwatch.GetTimestamp();
         pool.RequireOutside(folder);
@@ -27,12 +27,12 @@ internal static class MergedCheckpoint
                 tensor => tensor.Type.IsFloatingPoint() ? tensor with { Type = options.Precision.TypeOf(tensor.Type) } : tensor),
         ];
         using CheckpointWriter writer = CheckpointWriter.Create(folder, tensors, overwrite);
-        using ITensorSource merged = method.Merge(pool, manifest, options.Threads, cancellation);
+        using ITensorSource merged = method.Merge(pool, manifest, options.Threads, cancellationToken);
         int layersDone = 0;
         long parameters = 0;
         foreach (TensorInfo tensor in tensors)
         {
-            cancellation.ThrowIfCancellationRequested();
+            cancellationToken.ThrowIfCancellationRequested();
             if (!tensor.Type.IsFloatingPoint())
             {
                 writer.WriteRaw(tensor, merged);
@@ -51,7 +51,7 @@ internal static class MergedCheckpoint
         writer.SetConfig(options.Precision == StoredPrecision.Keep
             ? config
             : config.With([KeyValuePair.Create("torch_dtype", (JsonNode?)options.Precision.TorchName())]));
-        cancellation.ThrowIfCancellationRequested();
+        cancellationToken.ThrowIfCancellationRequested();
         writer.Commit();
         return new MergeReport
         {

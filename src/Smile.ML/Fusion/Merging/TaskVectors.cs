@@ -16,10 +16,10 @@ internal sealed class TaskVectors
     private readonly Dictionary<string, LinearLayerInfo> _layers;
     private readonly HashSet<string> _linear;
 
-    public TaskVectors(ModelPool pool, NetworkManifest manifest, WorkerPool threads, CancellationToken cancellation)
+    public TaskVectors(ModelPool pool, NetworkManifest manifest, WorkerPool threads, CancellationToken cancellationToken)
     {
         _pool = pool;
-        _cancellation = cancellation;
+        _cancellation = cancellationToken;
         _linear = [.. manifest.LinearLayers.SelectMany(layer => new[] { layer.WeightName, $"{layer.Name}.bias" })];
         _layers = manifest.LinearLayers.Where(layer => !layer.IsTied).ToDictionary(layer => layer.WeightName);
         Threads = threads;

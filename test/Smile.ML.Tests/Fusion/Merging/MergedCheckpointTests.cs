@@ -77,7 +77,7 @@ public class MergedCheckpointTests
         string[] before = Directory.GetFileSystemEntries(pool.Folder);
         using var cancellation = new CancellationTokenSource();
         Assert.ThrowsExactly<OperationCanceledException>(() => new TaskSingularVectors().Merge(
-            pool.Pool, Path.Combine(pool.Folder, "_merged"), progress: new Cancel(cancellation), cancellation: cancellation.Token));
+            pool.Pool, Path.Combine(pool.Folder, "_merged"), progress: new Cancel(cancellation), cancellationToken: cancellation.Token));
         CollectionAssert.AreEquivalent(before, Directory.GetFileSystemEntries(pool.Folder));
     }
 
