@@ -12,7 +12,7 @@ internal static class CommandHost
     public static async Task<int> InvokeAsync(RootCommand root, string[] args)
     {
         ForgivingWriter.ReplaceError();
-        using var cancellationToken = new ConsoleCancellation();
+        using var cancellation = new ConsoleCancellation();
         try
         {
             // A value such as @name is a value, not a file of arguments.
@@ -32,7 +32,7 @@ internal static class CommandHost
 
             // The library's own handler gives a command two seconds to end, then leaves its output half-written.
             var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
-            return await parsed.InvokeAsync(configuration, cancellationToken.Token);
+            return await parsed.InvokeAsync(configuration, cancellation.Token);
         }
         catch (UsageException exception)
         {

@@ -6,7 +6,7 @@ namespace Smile.ML.Checkpoints;
 
 /// <summary>
 /// A private folder for temporary files. It goes when it is disposed, or when the process exits normally; whoever needs
-/// its files longer than their names keeps them open (see <see cref="ModelFiles"/>). A lock file tells folders in use from those of
+/// its files longer than their names keeps them open. A lock file tells folders in use from those of
 /// killed processes, which the first folder of another process in the same place removes.
 /// </summary>
 internal sealed class ScratchFolder : IDisposable
