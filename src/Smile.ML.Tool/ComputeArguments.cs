@@ -1,20 +1,19 @@
 using System.CommandLine;
-using System.Text.RegularExpressions;
 using Smile.ML.Compute;
 
 namespace Smile.ML.Tool;
 
 /// <summary>The options that say where a model runs.</summary>
-internal sealed partial class ComputeArguments
+internal sealed class ComputeArguments
 {
     public Option<string> Device { get; } = new("--device")
     {
         Description = "Where to run: cpu, cuda or cuda:N.",
         HelpName = "DEVICE",
         DefaultValueFactory = _ => "cpu",
-        CustomParser = result => DeviceName().IsMatch(result.Tokens[^1].Value)
+        CustomParser = result => IsDevice(result.Tokens[^1].Value)
             ? result.Tokens[^1].Value
-            : Arguments.Refuse<string>(result, "cpu, cuda or cuda:N"),
+            : Arguments.Refuse<string>(result, $"{string.Join(", ", Backends.Names)} or {Backends.Names[^1]}:N"),
     };
 
     private readonly Option<int?> _threads = FusionArguments.Threads();
@@ -30,6 +29,9 @@ internal sealed partial class ComputeArguments
 
     public ComputeOptions Read(ParseResult parsed) => new() { Device = parsed.GetValue(Device)!, Threads = parsed.GetValue(_threads) };
 
-    [GeneratedRegex("^(cpu|cuda(:[0-9]{1,9})?)$", RegexOptions.IgnoreCase)]
-    private static partial Regex DeviceName();
+    /// <summary>Tells whether a value is a backend's name, with or without the number of one of its devices. The CPU is one.</summary>
+    private static bool IsDevice(string value)
+        => value.Split(':') is [var name, .. var number]
+            && Backends.Names.Contains(name, StringComparer.OrdinalIgnoreCase)
+            && (number is [] || (number is [{ Length: >= 1 and <= 9 } digits] && digits.All(char.IsAsciiDigit) && !name.Equals("cpu", StringComparison.OrdinalIgnoreCase)));
 }

@@ -12,8 +12,7 @@ internal static class OutputFiles
     /// <exception cref="SmileException">An output can't be written.</exception>
     public static void Require(IEnumerable<(string Option, string? Path)> outputs, IEnumerable<string> inputs)
     {
-        // Where one name in two cases may be one file, it is taken for one.
-        StringComparer comparer = OperatingSystem.IsLinux() ? StringComparer.Ordinal : StringComparer.OrdinalIgnoreCase;
+        var comparer = StringComparer.FromComparison(LinkResolver.Comparison);
         HashSet<string> read = new(inputs.Select(LinkResolver.Resolve), comparer);
         var written = new Dictionary<string, string>(comparer);
         foreach ((string option, string? path) in outputs)

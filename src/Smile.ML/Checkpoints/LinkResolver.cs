@@ -5,6 +5,9 @@ internal static class LinkResolver
 {
     private const int MaxLinks = 40;
 
+    /// <summary>Gets how resolved paths compare where one must not be taken for two: where two cases of a name may be one file, they count as one.</summary>
+    public static StringComparison Comparison => OperatingSystem.IsLinux() ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase;
+
     /// <summary>Gets the path that a path leads to. What does not exist is taken for no link.</summary>
     /// <exception cref="SmileException">There are so many links that they must be going round in circles.</exception>
     public static string Resolve(string path)

@@ -18,6 +18,9 @@ internal static class Backends
         ["cuda"] = ("Smile.ML.Cuda", "Smile.ML.Cuda.SmileCuda"),
     };
 
+    /// <summary>Gets the device names before the colon of the backends that are there, or can be looked for.</summary>
+    public static IReadOnlyList<string> Names => [.. ByName.Keys.Union(Discoverable.Keys, StringComparer.OrdinalIgnoreCase).Order(StringComparer.Ordinal)];
+
     /// <summary>Adds a backend of another assembly.</summary>
     public static void Register(string name, Func<ComputeOptions, Backend> create) => ByName[name] = create;
 

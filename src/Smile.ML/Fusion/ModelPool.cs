@@ -137,13 +137,10 @@ public sealed class ModelPool : IDisposable
     /// <exception cref="SmileException">The folder is, or holds, the folder of a model of the pool.</exception>
     internal void RequireOutside(string outputFolder)
     {
-        string output = LinkResolver.Resolve(outputFolder) + Path.DirectorySeparatorChar;
-
-        // Where one name in two cases may be one folder, it is taken for one.
-        StringComparison comparison = OperatingSystem.IsLinux() ? StringComparison.Ordinal : StringComparison.OrdinalIgnoreCase;
+        string output = ModelFolder.WithSeparator(LinkResolver.Resolve(outputFolder));
         foreach (string model in Experts.Select(expert => expert.Location).Prepend(Pretrained.Location))
         {
-            if ((LinkResolver.Resolve(model) + Path.DirectorySeparatorChar).StartsWith(output, comparison))
+            if (ModelFolder.WithSeparator(LinkResolver.Resolve(model)).StartsWith(output, LinkResolver.Comparison))
             {
                 throw new SmileException($"{outputFolder}: writing there would replace {model}, a model that is read; choose another output.");
             }
