@@ -212,16 +212,30 @@ public sealed class ModelConfig
         {
             using var document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false });
             root = document.RootElement.Clone();
+            ReadStrings(json.Span);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // InvalidOperationException: a key with an escaped half of a surrogate pair.
+            // InvalidOperationException: a key or a string with an escaped half of a surrogate pair.
             throw new SmileException($"{location}: is not valid JSON: {ErrorText.Clip(e.Message)}", e);
         }
 
         return root.ValueKind == JsonValueKind.Object
             ? new ModelConfig(root, location)
             : throw new SmileException($"{location}: found JSON {root.ValueKind}; expected an object.");
+    }
+
+    /// <summary>Reads every string that could fail to be read later, when nobody expects it.</summary>
+    private static void ReadStrings(ReadOnlySpan<byte> json)
+    {
+        var reader = new Utf8JsonReader(json);
+        while (reader.Read())
+        {
+            if (reader.TokenType == JsonTokenType.String && reader.ValueIsEscaped)
+            {
+                reader.GetString();
+            }
+        }
     }
 
     private bool Find(string key, bool optional, out JsonElement value)
@@ -236,21 +250,7 @@ public sealed class ModelConfig
             : throw Unexpected(key, value, "an integer" + Range(minimum, int.MinValue, maximum, int.MaxValue));
 
     private string ToText(string key, JsonElement value)
-    {
-        if (value.ValueKind != JsonValueKind.String)
-        {
-            throw Unexpected(key, value, "a string");
-        }
-
-        try
-        {
-            return value.GetString()!;
-        }
-        catch (InvalidOperationException e)
-        {
-            throw new SmileException($"{Location}: key '{key}': the string is not valid Unicode text.", e);
-        }
-    }
+        => value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Unexpected(key, value, "a string");
 
     private JsonElement.ArrayEnumerator Elements(string key, JsonElement value, string expected)
         => value.ValueKind == JsonValueKind.Array ? value.EnumerateArray() : throw Unexpected(key, value, expected);

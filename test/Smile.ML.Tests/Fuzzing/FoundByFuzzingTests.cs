@@ -31,6 +31,8 @@ public sealed class FoundByFuzzingTests
     [DataRow("mistral", "rms_norm_eps", "1e39", "rms_norm_eps")]
     [DataRow("mistral", "rope_scaling", """{"rope_type":"linear","factor":5e-324}""", "not finite")]
     [DataRow("bert", "hidden_size", "NaN", "JSON")]
+    [DataRow("bert", "position_embedding_type", """ "\ud800" """, "surrogate")]
+    [DataRow("vit", "id2label", """{"0":["\ud800"]}""", "surrogate")]
     public void AConfigurationBeyondAllBoundsIsRefused(string type, string key, string value, string expected)
     {
         using var folder = new TemporaryFolder();
