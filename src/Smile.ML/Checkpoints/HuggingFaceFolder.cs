@@ -105,6 +105,9 @@ public sealed class HuggingFaceFolder : ITensorSource
         }
     }
 
+    /// <summary>Gets the name that a tensor has in its file, for messages.</summary>
+    internal string StoredName(string name) => Find(name).StoredName;
+
     /// <summary>Presents the tensors under other names. The files are the same: disposing either object closes them for both.</summary>
     /// <param name="rename">Gets a tensor's name from its present one; null leaves the tensor out.</param>
     /// <exception cref="SmileException">Two tensors get the same name.</exception>
