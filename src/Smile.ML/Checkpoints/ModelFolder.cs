@@ -3,6 +3,9 @@ namespace Smile.ML.Checkpoints;
 /// <summary>Gives the paths of a model folder's files, and keeps names and links that come with a model from leading elsewhere.</summary>
 internal sealed class ModelFolder
 {
+    /// <summary>The folder of Hugging Face's download cache that holds a folder per revision.</summary>
+    internal const string SnapshotsName = "snapshots";
+
     // The longest that common file systems allow.
     private const int MaxNameLength = 255;
 
@@ -31,7 +34,7 @@ internal sealed class ModelFolder
 
         // Hugging Face's download cache keeps the files in <model>/blobs and links to them from <model>/snapshots/<revision>.
         string? parent = System.IO.Path.GetDirectoryName(resolved);
-        return System.IO.Path.GetFileName(parent) == "snapshots"
+        return System.IO.Path.GetFileName(parent) == SnapshotsName
             ? new ModelFolder(path, [resolved, System.IO.Path.Combine(System.IO.Path.GetDirectoryName(parent)!, "blobs")])
             : new ModelFolder(path, [resolved]);
     }

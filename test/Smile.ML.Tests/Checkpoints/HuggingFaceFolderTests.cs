@@ -54,6 +54,12 @@ public sealed class HuggingFaceFolderTests
 
         folder.Write("pytorch_model.bin", "PK");
         AssertFails(folder, "model.safetensors.index.json", "pytorch_model.bin", "only safetensors is read; nothing is unpickled");
+
+        Directory.CreateDirectory(folder["snapshots"]);
+        AssertFails(folder, "found no weights", "download cache", "folders of snapshots");
+
+        folder.Write("adapter_config.json", "{}");
+        AssertFails(folder, "found no weights", "is an adapter; expected a whole model");
     }
 
     [TestMethod]
