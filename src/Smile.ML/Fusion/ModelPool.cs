@@ -17,10 +17,12 @@ public sealed class ModelPool : IDisposable
 
     private static readonly string[] NotExperts = ["data", "heads", "adapters"];
 
-    private readonly bool _ownsModels;
+    // Of a selection, the pool whose models these are.
+    private readonly ModelPool? _owner;
+    private volatile bool _isDisposed;
 
-    private ModelPool(string location, HuggingFaceFolder pretrained, IReadOnlyList<Expert> experts, bool ownsModels)
-        => (Location, Pretrained, Experts, _ownsModels) = (location, pretrained, experts, ownsModels);
+    private ModelPool(string location, HuggingFaceFolder pretrained, IReadOnlyList<Expert> experts, ModelPool? owner = null)
+        => (Location, Pretrained, Experts, _owner) = (location, pretrained, experts, owner);
 
     /// <summary>Gets the pool's folder, or the pretrained model's where the pool was given model by model.</summary>
     public string Location { get; }
@@ -92,17 +94,18 @@ public sealed class ModelPool : IDisposable
 
         Expert[] experts = [.. wanted.Select(name => Experts.FirstOrDefault(expert => expert.Name == name)
             ?? throw new SmileException($"{Location}: there is no expert {name}; found {string.Join(", ", Experts.Select(expert => expert.Name))}."))];
-        return new ModelPool(Location, Pretrained, experts, ownsModels: false);
+        return new ModelPool(Location, Pretrained, experts, _owner ?? this);
     }
 
     /// <summary>Closes the models' files; a selection leaves them to the pool that it was made from.</summary>
     public void Dispose()
     {
-        if (!_ownsModels)
+        if (_owner is not null)
         {
             return;
         }
 
+        _isDisposed = true;
         Pretrained.Dispose();
         foreach (Expert expert in Experts)
         {
@@ -113,6 +116,7 @@ public sealed class ModelPool : IDisposable
     /// <summary>Checks every model of the pool against the pretrained one, reading no values.</summary>
     /// <returns>The layers of the pretrained model, in which the heads that the models don't have in common are each expert's own.</returns>
     /// <exception cref="SmileException">The architecture is unsupported, or an expert doesn't fit.</exception>
+    /// <exception cref="ObjectDisposedException">The pool is disposed.</exception>
     internal NetworkManifest Check()
     {
         NetworkManifest pretrained = ReadPretrained();
@@ -127,6 +131,7 @@ public sealed class ModelPool : IDisposable
 
     /// <summary>Reads what <see cref="Check"/> returns without checking the experts' other parameters.</summary>
     /// <exception cref="SmileException">The architecture is unsupported, or config and tensors don't fit together.</exception>
+    /// <exception cref="ObjectDisposedException">The pool is disposed.</exception>
     internal NetworkManifest ReadManifest()
     {
         NetworkManifest pretrained = ReadPretrained();
@@ -157,9 +162,12 @@ public sealed class ModelPool : IDisposable
     }
 
     private NetworkManifest ReadPretrained()
-        => Architectures.IsFused(Pretrained.Config)
+    {
+        ObjectDisposedException.ThrowIf((_owner ?? this)._isDisposed, this);
+        return Architectures.IsFused(Pretrained.Config)
             ? throw new SmileException($"{Pretrained.Location}: the pretrained model is itself a fused one ({Pretrained.Config.ModelType}).")
             : NetworkManifest.Read(Pretrained.Config, Pretrained);
+    }
 
     /// <summary>Finds the heads that not all models have in one shape.</summary>
     private OwnHeads FindOwnHeads(CheckpointNames names)
@@ -233,7 +241,7 @@ public sealed class ModelPool : IDisposable
             }
 
             return models.Count > 0
-                ? new ModelPool(location, folder, models, ownsModels: true)
+                ? new ModelPool(location, folder, models)
                 : throw new SmileException($"{location}: found no expert; expected at least one fine-tuned model beside the pretrained one.");
         }
         catch

@@ -77,6 +77,20 @@ public sealed class ModelPoolTests
     }
 
     [TestMethod]
+    public void APoolDisposedTooEarlyIsNamed()
+    {
+        using var folder = new TemporaryFolder();
+        ModelPool pool = ModelPool.Open(TestPool.WriteMlp(folder, 2, [6, 8, 5])), selection = pool.Select("a").Select("a");
+        pool.Dispose();
+        foreach (ModelPool disposed in new[] { pool, selection })
+        {
+            ObjectDisposedException e = Assert.ThrowsExactly<ObjectDisposedException>(() => new SmileFusion().Fuse(disposed, folder["fused"]));
+            Assert.AreEqual(typeof(ModelPool).FullName, e.ObjectName);
+            Assert.ThrowsExactly<ObjectDisposedException>(() => new SimpleAverage().Merge(disposed, folder["merged"]));
+        }
+    }
+
+    [TestMethod]
     public void ASelectionLeavesThePoolOpen()
     {
         using var folder = new TemporaryFolder();
