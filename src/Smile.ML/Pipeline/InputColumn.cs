@@ -12,6 +12,9 @@ namespace Smile.ML;
 /// </summary>
 internal sealed class InputColumn
 {
+    // A type's own text doesn't say so, and a forgotten [VectorType] is the common cause.
+    private const string UnknownSize = " of unknown size";
+
     private static readonly DataViewType[] TokenTypes = [NumberDataViewType.Int64, NumberDataViewType.Int32, NumberDataViewType.UInt32];
 
     /// <summary>Maps an input to a column.</summary>
@@ -67,7 +70,7 @@ internal sealed class InputColumn
             ?? throw Missing(schema.Where(column => !column.IsHidden).Select(column => column.Name));
         return column.Type is VectorDataViewType type && Takes(type.ItemType) && (HoldsTokens || (type.Size == Size && HasAxes(type)))
             ? column
-            : throw Mismatch($"is {column.Type}");
+            : throw Mismatch($"is {column.Type}{(column.Type is VectorDataViewType { IsKnownSize: false } ? UnknownSize : "")}");
     }
 
     /// <summary>Makes a buffer for rows of a cursor.</summary>
@@ -87,7 +90,7 @@ internal sealed class InputColumn
         {
             VectorKind.Scalar => item,
             VectorKind.Vector => $"Vector<{item}>",
-            _ => $"Vector<{item}> of unknown size",
+            _ => $"Vector<{item}>{UnknownSize}",
         };
     }
 

@@ -90,7 +90,7 @@ public sealed class SmileSchemaTests : PipelineTest
             (Ml.Data.LoadFromEnumerable([new Other<float[]>()]), "is missing", true),
             (Ml.Data.LoadFromEnumerable([new Scalar()]), "Single", true),
             (Ml.Data.LoadFromEnumerable([new Doubles()]), "Double", true),
-            (Ml.Data.LoadFromEnumerable([new AnySize()]), "Vector<Single", true),
+            (Ml.Data.LoadFromEnumerable([new AnySize()]), "Vector<Single> of unknown size", true),
             (Load(TinyModels.Rows(1, TinyModels.MlpInputs + 1)), "Vector<Single, 13>", false),
         ];
         foreach ((IDataView data, string found, bool promiseKnows) in cases)
