@@ -95,6 +95,17 @@ public sealed class AddSmileTests
     }
 
     [TestMethod]
+    public async Task AHeadAskedForWithoutAHeadsFolderIsExplained()
+    {
+        using var folder = new TemporaryFolder();
+        string model = Path.Combine(TestPool.WriteMlp(folder, 1, [6, 4]), "a");
+        await using ServiceProvider services = new ServiceCollection().AddSmile(options => options.ModelFolder = model).BuildServiceProvider();
+        ISmilePredictor predictor = services.GetRequiredService<ISmilePredictor>();
+        SmileException e = await Assert.ThrowsExactlyAsync<SmileException>(() => predictor.ClassifyAsync(new float[6], ["shape"]));
+        Assert.Contains("no head for task shape; found none, since HeadsFolder is not set", e.Message);
+    }
+
+    [TestMethod]
     public void OptionsAreBoundAndValidatedAtStart()
     {
         using var folder = new TemporaryFolder();
