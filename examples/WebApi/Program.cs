@@ -22,7 +22,8 @@ app.Services.GetRequiredService<ISmilePredictor>();
 RouteGroupBuilder api = app.MapGroup("").AddEndpointFilter(Errors.ToResponses);
 api.MapPost("/predict", async (PredictRequest request, ISmilePredictor predictor, CancellationToken cancellation) =>
 {
-    SmileClassification result = await predictor.ClassifyAsync(request.Pixels, request.Tasks, cancellation);
+    float[] pixels = request.Pixels ?? throw new SmileException("The request has no pixels; expected the values of one image.");
+    SmileClassification result = await predictor.ClassifyAsync(pixels, request.Tasks, cancellation);
     return result.Tasks.ToDictionary(task => task.Key, task => new PredictResponse(task.Value.Label, task.Value.Probabilities.Max()));
 });
 api.MapPost("/reload", async (ISmilePredictor predictor, CancellationToken cancellation) =>

@@ -91,6 +91,7 @@ public sealed class WebApiTests
         foreach ((object request, string says) in new (object, string)[]
         {
             (new { pixels = new[] { 1f, 2f } }, "has 2 values; input pixel_values [3, 32, 32] takes 3072"),
+            (new { tasks = new[] { "colours" } }, "has no pixels"),
             (new { pixels = Image(0), tasks = new[] { "colours" } }, "no head for task colours"),
         })
         {
