@@ -105,7 +105,7 @@ internal static class MergeCommand
         => string.Create(
             CultureInfo.InvariantCulture,
             $"""
-            Merged {report.Experts.Count} experts by {report.Method}: {string.Join(", ", report.Experts)}
+            Merged {report.Experts.Count} {(report.Experts.Count == 1 ? "expert" : "experts")} by {report.Method}: {string.Join(", ", report.Experts)}
             Parameters {report.Parameters:N0}
             Written to {folder} in {report.Elapsed.TotalSeconds:F2} s
             """);
