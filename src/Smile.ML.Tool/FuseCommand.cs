@@ -50,7 +50,8 @@ internal static class FuseCommand
     private static void Print(FusionReport report, string output)
     {
         CultureInfo culture = CultureInfo.InvariantCulture;
-        Console.WriteLine(string.Create(culture, $"Fused {report.Experts.Count} {(report.Experts.Count == 1 ? "expert" : "experts")}: {string.Join(", ", report.Experts)}"));
+        string experts = report.Experts.Count == 1 ? "expert" : "experts";
+        Console.WriteLine(string.Create(culture, $"Fused {report.Experts.Count} {experts}: {string.Join(", ", report.Experts)}"));
         Console.WriteLine(string.Create(culture, $"Linear layers upscaled {report.Upscaled.Count}, kept {report.Kept.Count}"));
         foreach ((string layer, string reason) in report.Kept)
         {

@@ -150,7 +150,8 @@ public sealed class HuggingFaceFolder : ITensorSource
             string found = (pickled, models) switch
             {
                 _ when PeftAdapter.IsAdapter(folder) => " It is an adapter; expected a whole model.",
-                _ when Directory.Exists(Path.Combine(folder, ModelFolder.SnapshotsName)) => $" The models of a download cache are in folders of {ModelFolder.SnapshotsName}; name one of them.",
+                _ when Directory.Exists(Path.Combine(folder, ModelFolder.SnapshotsName))
+                    => $" The models of a download cache are in folders of {ModelFolder.SnapshotsName}; name one of them.",
                 ({ }, _) => $" There is a {pickled}, but only safetensors is read; nothing is unpickled. Convert the model to safetensors first.",
                 (null, [_, ..]) => $" Its folders are models: {ErrorText.Clip(string.Join(", ", models))}; name one of them.",
                 _ => "",

@@ -187,7 +187,8 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
             : [.. tasks.Distinct().Select(task => heads.FirstOrDefault(head => head.Name == task)
                 ?? throw new SmileException($"There is no head for task {task}; found {(heads.Count > 0
                     ? string.Join(", ", heads.Select(head => head.Name))
-                    : $"none, since {nameof(SmilePredictorOptions.HeadsFolder)} is not set. A network's own classifier is an output of {nameof(PredictAsync)}")}."))];
+                    : $"none, since {nameof(SmilePredictorOptions.HeadsFolder)} is not set. "
+                        + $"A network's own classifier is an output of {nameof(PredictAsync)}")}."))];
 
     private string Fingerprint()
         => FolderFingerprint.Of(_options.HeadsFolder is { } heads ? [_options.ModelFolder, heads] : [_options.ModelFolder]);

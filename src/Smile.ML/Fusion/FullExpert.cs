@@ -33,12 +33,16 @@ internal sealed class FullExpert(string name, HuggingFaceFolder folder) : Expert
             {
                 if (!biases.Contains(expected.Name))
                 {
-                    throw Differs($"tensor {ErrorText.Clip(pretrained.StoredName(expected.Name))} is missing", $"{expected.Description}, as in {pretrained.Location}");
+                    throw Differs(
+                        $"tensor {ErrorText.Clip(pretrained.StoredName(expected.Name))} is missing",
+                        $"{expected.Description}, as in {pretrained.Location}");
                 }
             }
             else if (found.Type != expected.Type || !found.Shape.SequenceEqual(expected.Shape))
             {
-                throw Differs($"tensor {ErrorText.Clip(folder.StoredName(expected.Name))} is {found.Description}", $"{expected.Description}, as in {pretrained.Location}");
+                throw Differs(
+                    $"tensor {ErrorText.Clip(folder.StoredName(expected.Name))} is {found.Description}",
+                    $"{expected.Description}, as in {pretrained.Location}");
             }
         }
 
@@ -52,7 +56,9 @@ internal sealed class FullExpert(string name, HuggingFaceFolder folder) : Expert
         {
             if (!pretrained.Tensors.ContainsKey(found.Name) && !biases.Contains(found.Name))
             {
-                throw Differs($"tensor {ErrorText.Clip(folder.StoredName(found.Name))}, {found.Description}, is not in the pretrained model", $"only tensors of {pretrained.Location}");
+                throw Differs(
+                    $"tensor {ErrorText.Clip(folder.StoredName(found.Name))}, {found.Description}, is not in the pretrained model",
+                    $"only tensors of {pretrained.Location}");
             }
         }
     }
