@@ -31,7 +31,7 @@ public sealed class DocsTests
         => Assert.AreEqual(
             ReferenceCommand.Describe(SmileCommand.Create()),
             File.ReadAllText(Repository.PathOf("docs", "commands.md")).ReplaceLineEndings("\n"),
-            "Write it again: dotnet run --project src/Smile.ML.Tool -- reference > docs/commands.md");
+            "Write it again: dotnet run -c Release --project src/Smile.ML.Tool -- reference > docs/commands.md");
 
     [TestMethod]
     [DynamicData(nameof(PagesWithPrograms))]
