@@ -51,6 +51,9 @@ internal sealed unsafe class CudaBackend : Backend
 
     public override string Name => _device.Name;
 
+    /// <summary>Gets a value indicating whether cuBLASLt computes the dense products.</summary>
+    internal bool UsesCublasLt => _cublasLt is not null;
+
     /// <summary>Gets the stream's queue, for measuring.</summary>
     internal CudaQueue Queue => _queue;
 

@@ -12,7 +12,7 @@ public enum MatrixPrecision
     /// <summary>Tensor cores, factors in two tf32 parts (three products): within 1e-6.</summary>
     Tf32x3,
 
-    /// <summary>Tensor cores, factors in two bf16 parts (three products): within 1.6e-5.</summary>
+    /// <summary>Tensor cores, factors in two bf16 parts (three products): within 3.1e-5.</summary>
     BFloat16x3,
 
     /// <summary>Tensor cores, factors rounded to tf32: within 1e-3.</summary>
@@ -21,6 +21,6 @@ public enum MatrixPrecision
     /// <summary>Tensor cores, factors rounded to float16: within 1e-3, where they lie between 6.2e-5 and 65504 or are 0.</summary>
     Float16,
 
-    /// <summary>Tensor cores, factors rounded to bf16: within 4e-3.</summary>
+    /// <summary>Tensor cores, factors rounded to bf16: within 8e-3.</summary>
     BFloat16,
 }

@@ -10,6 +10,7 @@ public sealed class CublasLtTests
 {
     [TestMethod]
     [DataRow(MatrixPrecision.Full)]
+    [DataRow(MatrixPrecision.Tf32)]
     [DataRow(MatrixPrecision.BFloat16)]
     [DataRow(MatrixPrecision.Float16)]
     public void ProductsFollowTheirFormula(MatrixPrecision precision)

@@ -6,6 +6,7 @@
 namespace {
 
 struct Descriptor {
+    int compute_type = 0;
     int transpose[2] = {};
     int epilogue = 1;
     const float* bias = nullptr;
@@ -32,6 +33,16 @@ struct Layout {
     }
 };
 
+// Float32 factors for tf32 tensor cores, which may leave the last 13 bits unread: NVIDIA doesn't say that its library rounds.
+constexpr int ComputeByTf32 = 77;
+float cut(float value) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    bits &= 0xffffe000u;
+    std::memcpy(&value, &bits, 4);
+    return value;
+}
+
 enum Status { Success = 0, NotInitialized = 1, InvalidValue = 7, NotSupported = 15 };
 
 // Of the driver, for queued work.
@@ -52,8 +63,8 @@ API cublasLtDestroy(void* handle) {
     return Success;
 }
 
-API cublasLtMatmulDescCreate(void** descriptor, int, int scale_type) {
-    *descriptor = new Descriptor;
+API cublasLtMatmulDescCreate(void** descriptor, int compute_type, int scale_type) {
+    *descriptor = new Descriptor{compute_type};
     return scale_type == 0 ? Success : InvalidValue;
 }
 
@@ -127,7 +138,7 @@ API cublasLtMatmul(
                 for (uint64_t k = 0; k < depth; k++) {
                     float x = how.transpose[0] ? la.at(a, k, row) : la.at(a, row, k);
                     float y = how.transpose[1] ? lb.at(b, column, k) : lb.at(b, k, column);
-                    sum = __builtin_fmaf(x, y, sum);
+                    sum = how.compute_type == ComputeByTf32 ? __builtin_fmaf(cut(x), cut(y), sum) : __builtin_fmaf(x, y, sum);
                 }
                 d[column * ld.leading + row] = how.bias == nullptr ? sum : sum + how.bias[row];
             }

@@ -17,11 +17,13 @@ internal static class ProductCases
         Of(65, 33, 67, 5, 1),
         Of(64, 64, 64),
         Of(130, 18, 129, 1, 70),
+        Of(2051, 5, 130, 3),
         Of(2, 16, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17),
         new OperationCase("dense: weights that bfloat16 holds", true, (backend, precision) =>
             Run(backend, precision, 70, 37, [66, 9], (values, _) => Values.CutToBFloat16(values))),
         new OperationCase("dense: weights of 16 bits and of 32", true, (backend, precision) =>
             Run(backend, precision, 20, 21, [9, 40, 8], (values, i) => i == 1 ? values : Values.CutToBFloat16(values))),
+        new OperationCase("dense: factors that rounding changes most", true, RoundsAsFarAsStated),
         new OperationCase("dense: no rows", true, (backend, _) => NoRows(backend)),
     ];
 
@@ -61,12 +63,27 @@ internal static class ProductCases
                 }
             }
 
-            double bound = PrecisionBounds.Of(precision, inputs + 1);
+            double bound = BoundOf(backend, precision, inputs + 1);
             Values.AssertClose($"product {p}", expected, backend.Download(products[p].Result), i => bound * magnitudes[i]);
             products[p].Result.Dispose();
             products[p].Weights.Dispose();
         }
     }
+
+    private static void RoundsAsFarAsStated(Backend backend, MatrixPrecision precision)
+    {
+        // Just below the middle between two values of bf16 (and its rest's), of tf32 and float16; just below the next of tf32.
+        float[] values = [1 + (1f / 256) - (1f / 131072) - (1f / 8388608), 1 + (1f / 2048) - (1f / 8388608), 1 + (1f / 1024) - (1f / 8388608)];
+        using DenseWeights weights = backend.LoadDense(values.Length, 1, Values.Reader(values, 1), null);
+        using Tensor input = backend.Upload(values.Length, 1, values), result = backend.Rent(values.Length, values.Length);
+        backend.Multiply(input, [new DenseProduct(weights, result)]);
+        double[] expected = [.. values.SelectMany(x => values.Select(w => (double)x * w))];
+        double bound = BoundOf(backend, precision, 1);
+        Values.AssertClose("products", expected, backend.Download(result), i => bound * expected[i]);
+    }
+
+    private static double BoundOf(Backend backend, MatrixPrecision precision, int depth)
+        => PrecisionBounds.Of(precision, depth, backend is CudaBackend { UsesCublasLt: true });
 
     private static void RowsAreIndependent(Backend backend)
     {
