@@ -100,7 +100,7 @@ internal sealed unsafe class CublasLt : IDisposable
     {
         _context.MakeCurrent();
         Plan plan = _plans.GetOrAdd(
-            new Shape(product.Rows, product.Outputs, product.Inputs, product.Bias != 0, product.Storage), CreatePlan);
+            new Shape(product.Rows, product.Outputs, product.Inputs, product.Bias != 0, product.Storage), CreatePlan, product.Bias);
         float one = 1, zero = 0;
 
         // The bias is part of the plan while the call reads it.
@@ -108,8 +108,7 @@ internal sealed unsafe class CublasLt : IDisposable
         {
             if (product.Bias != 0)
             {
-                ulong bias = product.Bias;
-                Check(_descriptorSet(plan.Descriptor, BiasPointer, &bias, sizeof(ulong)), "Setting a bias of cuBLASLt");
+                SetBias(plan.Descriptor, product.Bias);
             }
 
             fixed (byte* algorithm = plan.Algorithm)
@@ -201,7 +200,10 @@ internal sealed unsafe class CublasLt : IDisposable
         }
     }
 
-    private Plan CreatePlan(Shape shape)
+    private void SetBias(nint descriptor, ulong bias)
+        => Check(_descriptorSet(descriptor, BiasPointer, &bias, sizeof(ulong)), "Setting a bias of cuBLASLt");
+
+    private Plan CreatePlan(Shape shape, ulong bias)
     {
         nint descriptor, weight, input, result, preference;
         Check(_descriptorCreate(&descriptor, _computeType, Real32), "Describing a product to cuBLASLt");
@@ -211,6 +213,9 @@ internal sealed unsafe class CublasLt : IDisposable
         {
             int epilogue = EpilogueBias;
             Check(_descriptorSet(descriptor, Epilogue, &epilogue, sizeof(int)), "Describing a product to cuBLASLt");
+
+            // Before a kernel is chosen, which may depend on it.
+            SetBias(descriptor, bias);
         }
 
         (ulong rows, ulong outputs, ulong inputs) = ((ulong)shape.Rows, (ulong)shape.Outputs, (ulong)shape.Inputs);

@@ -108,7 +108,12 @@ API cublasLtMatmulPreferenceDestroy(void* preference) {
     return Success;
 }
 
-API cublasLtMatmulAlgoGetHeuristic(void*, void*, void*, void*, void*, void*, void*, int requested, void* results, int* count) {
+API cublasLtMatmulAlgoGetHeuristic(void*, void* descriptor, void*, void*, void*, void*, void*, int requested, void* results, int* count) {
+    // A bias is there when a kernel is chosen for it.
+    const Descriptor* how = static_cast<const Descriptor*>(descriptor);
+    if ((how->epilogue == 4) != (how->bias != nullptr)) {
+        return InvalidValue;
+    }
     // The algorithm, the size of its workspace, and whether it is one.
     std::memset(results, 0x5a, 96);
     int state = emulator::fails(__func__) ? NotSupported : Success;
