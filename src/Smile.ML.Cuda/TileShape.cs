@@ -20,7 +20,7 @@ internal sealed record TileShape(string Name, int Rows, int Columns, int HalfSta
     public static readonly TileShape Middle = new("middle", 64, 64, 4, 3);
 
     /// <summary>For few rows or few columns.</summary>
-    public static readonly TileShape Narrow = new("narrow", 16, 32, 8, 8);
+    public static readonly TileShape Narrow = new("narrow", 16, 32, 12, 8);
 
     /// <summary>Gets the number of tiles that cover a result.</summary>
     public long Count(long rows, long columns) => (rows + Rows - 1) / Rows * ((columns + Columns - 1) / Columns);

@@ -10,7 +10,7 @@ struct Product {
     const float* bias;   // [outputs] or null
     float* result;       // [rows, outputs]
     int outputs;
-    int first_tile;  // of this product's column tiles, in blockIdx.y
+    int first_tile;  // of this product's, among all tiles of columns
 };
 
 struct Products {
@@ -18,16 +18,38 @@ struct Products {
     int count;
 };
 
-// Grid: tiles of rows x tiles of columns. Neighbouring blocks share the weight's rows: the smaller operand of a large batch stays in L2.
+// Blocks start in the order of their numbers. Those at work together should share rows of both operands, so that these come from L2: they go
+// down so many tiles of rows, then to the next tile of columns, and only behind the last of those further down. (All tiles of rows of a
+// large batch first would bring an input larger than L2 from memory again for each few tiles of columns.)
+constexpr int GroupRows = 16;
+
+struct TilePlace {
+    int row, column;
+};
+
+DEVICE TilePlace place_of_block() {
+    if (gridDim.x <= GroupRows) {
+        return {(int)blockIdx.x, (int)blockIdx.y};
+    }
+    const unsigned number = blockIdx.y * gridDim.x + blockIdx.x;
+    const unsigned group = number / (GroupRows * gridDim.y);
+    const unsigned within = number % (GroupRows * gridDim.y);
+    const unsigned left = gridDim.x - group * GroupRows;
+    const unsigned height = left < GroupRows ? left : GroupRows;
+    return {(int)(group * GroupRows + within % height), (int)(within / height)};
+}
+
+// Grid: tiles of rows x tiles of columns, together fewer than 2^32.
 template <class Precision, class Shape, class Weights>
 DEVICE void multiply_dense(unsigned char* storage, const float* input, int rows, int depth, const Products& products) {
+    const TilePlace place = place_of_block();
     int index = 0;
-    while (index + 1 < products.count && (int)blockIdx.y >= products.items[index + 1].first_tile) {
+    while (index + 1 < products.count && place.column >= products.items[index + 1].first_tile) {
         index++;
     }
     const Product product = products.items[index];
-    const int first_row = blockIdx.x * Shape::Rows;
-    const int first_column = (blockIdx.y - product.first_tile) * Shape::Columns;
+    const int first_row = place.row * Shape::Rows;
+    const int first_column = (place.column - product.first_tile) * Shape::Columns;
     Precision::template Tile<Shape, Weights>::multiply(
         storage,
         depth,
@@ -35,24 +57,16 @@ DEVICE void multiply_dense(unsigned char* storage, const float* input, int rows,
         input,
         [&](int r) { return first_row + r < rows ? input + (size_t)(first_row + r) * depth : nullptr; },
         [&](int c) { return first_column + c < product.outputs ? row_of<Weights>(product.weight, first_column + c, depth) : nullptr; },
-        [&](int r, int c, float first, float second) {
-            r += first_row;
-            c += first_column;
-            if (r < rows && c < product.outputs) {
-                bool both = c + 1 < product.outputs;
-                if (product.bias != nullptr) {
-                    first += product.bias[c];
-                    second += both ? product.bias[c + 1] : 0.0f;
-                }
-                float* to = product.result + (size_t)r * product.outputs + c;
-                if (product.outputs % 2 == 0) {
-                    *reinterpret_cast<Float2*>(to) = {first, second};
-                } else {
-                    to[0] = first;
-                    if (both) {
-                        to[1] = second;
-                    }
-                }
+        [&](auto part) {
+            const int row = first_row + part.row;
+            if (row >= rows) {
+                return;
+            }
+            add_bias(part, product.bias, first_column, product.outputs);
+            float* to = product.result + (size_t)row * product.outputs;
+#pragma unroll
+            for (int i = 0; i < part.Count; i++) {
+                write_pair(to, first_column + part.column(i), product.outputs, part.pairs[i]);
             }
         });
 }

@@ -35,13 +35,19 @@ DEVICE void multiply_down(
         input,
         [&](int r) { return r < tile.count ? input + (size_t)order[tile.first + r] * inputs : nullptr; },
         [&](int c) { return first_column + c < own ? row_of<Weights>(expert.down, first_column + c, inputs) : nullptr; },
-        [&](int r, int c, float first, float second) {
-            c += first_column;
-            if (r < tile.count && c < own) {
-                float* to = factors + (size_t)(tile.first + r) * stride + expert.reused + c;
-                to[0] = first;
+        [&](auto part) {
+            if (part.row >= tile.count) {
+                return;
+            }
+            float* to = factors + (size_t)(tile.first + part.row) * stride + expert.reused;
+#pragma unroll
+            for (int i = 0; i < part.Count; i++) {
+                int c = first_column + part.column(i);
+                if (c < own) {
+                    to[c] = part.pairs[i].x;
+                }
                 if (c + 1 < own) {
-                    to[1] = second;
+                    to[c + 1] = part.pairs[i].y;
                 }
             }
         });

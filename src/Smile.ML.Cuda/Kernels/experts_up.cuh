@@ -32,26 +32,24 @@ DEVICE void multiply_up(
         [&](int c) -> const void* {
             return first_column + c < outputs && depth > 0 ? row_of<Weights>(expert.up, first_column + c, depth) : nullptr;
         },
-        [&](int r, int c, float first, float second) {
-            c += first_column;
-            if (r < tile.count && c < outputs) {
-                int token = order[tile.first + r];
-                float weight = weights[(size_t)token * choices + choice];
-                bool both = c + 1 < outputs;
-                if (expert.bias != nullptr) {
-                    first += expert.bias[c];
-                    second += both ? expert.bias[c + 1] : 0.0f;
-                }
-                float* to = result + (size_t)token * outputs + c;
-                if (outputs % 2 == 0) {
-                    Float2 old = *reinterpret_cast<Float2*>(to);
-                    *reinterpret_cast<Float2*>(to) = {multiply_add(weight, first, old.x), multiply_add(weight, second, old.y)};
-                } else {
-                    to[0] = multiply_add(weight, first, to[0]);
-                    if (both) {
-                        to[1] = multiply_add(weight, second, to[1]);
-                    }
-                }
+        [&](auto part) {
+            if (part.row >= tile.count) {
+                return;
+            }
+            const int token = order[tile.first + part.row];
+            const float weight = weights[(size_t)token * choices + choice];
+            float* to = result + (size_t)token * outputs;
+            Float2 old[part.Count];
+#pragma unroll
+            for (int i = 0; i < part.Count; i++) {
+                old[i] = read_pair(to, first_column + part.column(i), outputs);
+            }
+            add_bias(part, expert.bias, first_column, outputs);
+#pragma unroll
+            for (int i = 0; i < part.Count; i++) {
+                Float2 pair = part.pairs[i];
+                write_pair(
+                    to, first_column + part.column(i), outputs, {multiply_add(weight, pair.x, old[i].x), multiply_add(weight, pair.y, old[i].y)});
             }
         });
 }

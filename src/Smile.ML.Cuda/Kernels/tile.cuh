@@ -10,7 +10,8 @@
 //     float32 rows, 2 KiB of 16-bit weights); for tf32, 128 (64) and 64. 128 registers hold sums, so that two blocks fit in the register
 //     file; their stages are chosen for two blocks' shared memory.
 //   Middle, 32 x 32 a warp: where wide tiles are too few for all multiprocessors.
-//   Narrow, 16 x 8 a warp: for few rows the weights' way from memory is all; eight stages keep 14 KiB a block under way.
+//   Narrow, 16 x 8 a warp: for few rows the weights' way from memory is all; as many stages as 48 KiB hold keep 22 KiB of 16-bit weights a
+//     block under way, 28 of float32. (At 4.8 TB/s, an H200's, 132 multiprocessors with 0.7 microseconds' latency need 25 each.)
 #pragma once
 #include "device.cuh"
 
@@ -48,7 +49,7 @@ struct Middle {
 struct Narrow {
     static constexpr int Rows = 16, Columns = 32, WarpsAcross = 4;
     template <class Weights>
-    static constexpr int Stages = 8;
+    static constexpr int Stages = Weights::Bytes == 2 ? 12 : 8;
 };
 
 // One step of one operand in shared memory. Chunks of 16 bytes of a row change places so that the lanes that read together find theirs
@@ -181,6 +182,55 @@ DEVICE Float4 four_of(const unsigned char* panel, int row, int k) {
         bits_as<float>(pairs.y & 0xffff0000u)};
 }
 
+// What a thread has of a row of the result: pairs of neighbours, each Spacing columns behind the last. A row's come together, so that what
+// is read for them is under way at once: the compiler can't move a read across a write.
+template <int Pairs, int Spacing>
+struct RowPart {
+    static constexpr int Count = Pairs;
+    int row;
+    int first_column;
+    Float2 pairs[Pairs];
+
+    __device__ __forceinline__ int column(int pair) const { return first_column + pair * Spacing; }
+};
+
+// A pair of a row of so many columns, from column c on; both at once where their number is even, and zeros beyond the last.
+DEVICE Float2 read_pair(const float* row, int c, int columns) {
+    if (columns % 2 == 0) {
+        return c < columns ? *reinterpret_cast<const Float2*>(row + c) : Float2{0, 0};
+    }
+    return {c < columns ? row[c] : 0.0f, c + 1 < columns ? row[c + 1] : 0.0f};
+}
+
+DEVICE void write_pair(float* row, int c, int columns, Float2 pair) {
+    if (columns % 2 == 0) {
+        if (c < columns) {
+            *reinterpret_cast<Float2*>(row + c) = pair;
+        }
+    } else {
+        if (c < columns) {
+            row[c] = pair.x;
+        }
+        if (c + 1 < columns) {
+            row[c + 1] = pair.y;
+        }
+    }
+}
+
+// Adds a bias, where there is one, to a part of a row of so many columns; the tile's first is first_column.
+template <class Part>
+DEVICE void add_bias(Part& part, const float* bias, int first_column, int columns) {
+    if (bias == nullptr) {
+        return;
+    }
+#pragma unroll
+    for (int i = 0; i < Part::Count; i++) {
+        int c = first_column + part.column(i);
+        part.pairs[i].x += c < columns ? bias[c] : 0.0f;
+        part.pairs[i].y += c + 1 < columns ? bias[c + 1] : 0.0f;
+    }
+}
+
 // Float32 multiply-adds: exact products, one rounding per addition.
 struct Float32 {
     template <class Shape, class Weights>
@@ -190,13 +240,34 @@ struct Float32 {
         static constexpr int ThreadColumns = Shape::Columns / Across;
         static constexpr int ThreadRows = Shape::Rows / (TileThreads / Across);
 
+        // A thread's columns are pairs of neighbours, so that a warp writes whole lines. Every second four lanes read theirs the other way
+        // round, so that the eight that read float32 together find theirs in different banks; of 16-bit weights two meet in each.
+        static constexpr __device__ __forceinline__ int column(int thread, int c) {
+            return thread % Across * 2 + c / 2 * 2 * Across + (c % 2 ^ reversed(thread));
+        }
+        static constexpr __device__ __forceinline__ int reversed(int thread) { return thread >> 2 & 1; }
+
+        static constexpr __device__ bool reads_without_conflicts() {
+            for (int first = 0; first < Across; first += 8) {
+                for (int c = 0; c < ThreadColumns; c++) {
+                    int chunks = 0;
+                    for (int thread = first; thread < first + 8; thread++) {
+                        chunks |= 1 << place_of<Panel<Shape::Columns, 4>>(column(thread, c), 0) / 16 % 8;
+                    }
+                    if (chunks != 0xff) {
+                        return false;
+                    }
+                }
+            }
+            return true;
+        }
+
         template <class RowOfA, class RowOfB, class Write>
         static __device__ __forceinline__ void multiply(
             unsigned char* storage, int depth, bool aligned, const void* somewhere, RowOfA row_of_a, RowOfB row_of_b, Write write) {
+            static_assert(reads_without_conflicts(), "banks");
             const int first_row = threadIdx.x / Across * ThreadRows;
-            const int first_column = threadIdx.x % Across * 2;
-            // A thread's columns are pairs of neighbours, so that a warp writes whole lines.
-            auto column = [&](int c) { return first_column + c / 2 * 2 * Across + c % 2; };
+            const int thread = threadIdx.x;
             float sums[ThreadRows][ThreadColumns] = {};
             Operands::run(
                 storage, depth, aligned, somewhere, row_of_a, row_of_b, [&](const unsigned char* a, const unsigned char* b) {
@@ -205,7 +276,7 @@ struct Float32 {
                         Float4 fb[ThreadColumns];
 #pragma unroll
                         for (int c = 0; c < ThreadColumns; c++) {
-                            fb[c] = four_of<typename Operands::B>(b, column(c), k);
+                            fb[c] = four_of<typename Operands::B>(b, column(thread, c), k);
                         }
 #pragma unroll
                         for (int r = 0; r < ThreadRows; r++) {
@@ -223,10 +294,13 @@ struct Float32 {
                 });
 #pragma unroll
             for (int r = 0; r < ThreadRows; r++) {
+                RowPart<ThreadColumns / 2, 2 * Across> part = {first_row + r, thread % Across * 2, {}};
 #pragma unroll
                 for (int c = 0; c < ThreadColumns; c += 2) {
-                    write(first_row + r, column(c), sums[r][c], sums[r][c + 1]);
+                    float first = sums[r][c], second = sums[r][c + 1];
+                    part.pairs[c / 2] = {reversed(thread) ? second : first, reversed(thread) ? first : second};
                 }
+                write(part);
             }
         }
     };
@@ -349,10 +423,13 @@ struct TensorCores {
 #pragma unroll
             for (int i = 0; i < RowBlocks; i++) {
 #pragma unroll
-                for (int j = 0; j < ColumnBlocks; j++) {
-                    const float(&sum)[4] = sums[i][j];
-                    write(first_row + i * 16, first_column + j * 8 + member * 2, sum[0], sum[1]);
-                    write(first_row + i * 16 + 8, first_column + j * 8 + member * 2, sum[2], sum[3]);
+                for (int half = 0; half < 2; half++) {
+                    RowPart<ColumnBlocks, 8> part = {first_row + i * 16 + half * 8, first_column + member * 2, {}};
+#pragma unroll
+                    for (int j = 0; j < ColumnBlocks; j++) {
+                        part.pairs[j] = {sums[i][j][half * 2], sums[i][j][half * 2 + 1]};
+                    }
+                    write(part);
                 }
             }
         }
