@@ -14,7 +14,11 @@ internal sealed unsafe class CudaDevice
     private const int MinimumComputeCapability = 8;
     private const int NameBytes = 256;
 
-    // CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, for more than a block has without asking.
+    // CU_FUNC_ATTRIBUTE_...
+    private const int LocalBytes = 3;
+    private const int RegisterCount = 4;
+
+    // For more than a block has without asking.
     private const int MaxDynamicShared = 8;
     private const int SharedWithoutAsking = 48 << 10;
 
@@ -101,6 +105,20 @@ internal sealed unsafe class CudaDevice
         => _kernels.TryGetValue((kernel.Module, kernel.Name), out nint function)
             ? function
             : _kernels.GetOrAdd((kernel.Module, kernel.Name), Find, kernel.SharedBytes);
+
+    /// <summary>Gets what the driver's compiler made of a kernel: the registers of a thread, and the bytes that did not fit in them.</summary>
+    public (int Registers, int LocalBytes) Compiled(in CudaKernel kernel)
+    {
+        nint function = Kernel(kernel);
+        return (Attribute(RegisterCount), Attribute(LocalBytes));
+
+        int Attribute(int attribute)
+        {
+            int value;
+            _driver.Check(_driver.FunctionGetAttribute(&value, attribute, function), "Asking for a kernel's registers");
+            return value;
+        }
+    }
 
     /// <summary>Gets the name of a kernel's function.</summary>
     public string NameOf(nint function) => _kernels.FirstOrDefault(kernel => kernel.Value == function).Key.Kernel;

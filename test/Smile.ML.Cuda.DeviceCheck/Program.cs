@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using Smile.ML;
 using Smile.ML.Analysis;
 using Smile.ML.Compute;
@@ -21,6 +22,7 @@ try
         ["device"] => 0,
         ["operations"] => Operations(device, Enum.GetValues<MatrixPrecision>(), OperationCase.All),
         ["operations", "--quick"] => Operations(device, [MatrixPrecision.Full, MatrixPrecision.Tf32, MatrixPrecision.BFloat16], OperationCase.Quick),
+        ["kernels"] => Kernels(device),
         ["goldens", string folder] => Goldens(device, folder),
         ["pool", string folder] => Pool(folder),
         ["benchmark", .. string[] options] => Measure(device, options),
@@ -36,7 +38,7 @@ catch (Exception exception)
 static int Usage()
 {
     Console.Error.WriteLine(
-        "usage: Smile.ML.Cuda.DeviceCheck device | operations [--quick] | goldens FOLDER | pool FOLDER | benchmark [--figures FILE] [--torch FILE] [--small]");
+        "usage: Smile.ML.Cuda.DeviceCheck device | operations [--quick] | kernels | goldens FOLDER | pool FOLDER | benchmark [--figures FILE] [--torch FILE] [--small]");
     return 2;
 }
 
@@ -99,6 +101,35 @@ static string? MissingCublasLt(CudaDevice device)
     {
         return exception.Message;
     }
+}
+
+// What the driver's compiler makes of every kernel. Registers that spill cost speed, not results: they are printed and no failure.
+static int Kernels(CudaDevice device)
+{
+    const string Ending = ".ptx";
+    var checks = new CheckList(device);
+    var spilled = new List<string>();
+    foreach (string file in typeof(CudaDevice).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(Ending, StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+    {
+        using Stream resource = typeof(CudaDevice).Assembly.GetManifestResourceStream(file)!;
+        using var reader = new StreamReader(resource);
+        foreach (Match entry in Regex.Matches(reader.ReadToEnd(), @"\.entry (\w+)"))
+        {
+            string name = entry.Groups[1].Value;
+            checks.Run(name, () =>
+            {
+                (int registers, int localBytes) = device.Compiled(new CudaKernel(file[..^Ending.Length], name, 1));
+                Console.WriteLine($"{name}: {registers} registers, {localBytes} bytes of local memory");
+                if (localBytes > 0)
+                {
+                    spilled.Add($"{name} ({localBytes} bytes)");
+                }
+            });
+        }
+    }
+
+    Console.WriteLine($"kernels: {(spilled.Count == 0 ? "none uses" : string.Join(", ", spilled) + " use")} local memory");
+    return checks.Finish("kernels");
 }
 
 static int Goldens(CudaDevice device, string folder)

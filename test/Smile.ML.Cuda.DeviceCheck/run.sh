@@ -33,8 +33,8 @@ export CUDA_CACHE_PATH="${CUDA_CACHE_PATH:-$PWD/compiled}"
 
 # Where PyTorch brings cuBLASLt and the program wouldn't find it.
 if [ -z "${CUBLASLT:-}" ]; then
-    CUBLASLT="$(python3 -c 'import glob, os, sysconfig
-found = glob.glob(os.path.join(sysconfig.get_paths()["purelib"], "nvidia", "**", "libcublasLt.so.1[23]"), recursive=True)
+    CUBLASLT="$(python3 -c 'import glob, os, sys
+found = [file for path in sys.path for file in glob.glob(os.path.join(path, "nvidia", "**", "libcublasLt.so.1[23]"), recursive=True)]
 print(found[0] if found else "")' 2>/dev/null)"
     if [ -n "$CUBLASLT" ]; then export CUBLASLT; else unset CUBLASLT; fi
 fi
@@ -74,6 +74,7 @@ if ! $small && python3 -c 'import torch' 2>/dev/null; then step 60 python3 torch
 benchmark=(benchmark --figures "$figures" --torch torch.tsv)
 if $small; then benchmark+=(--small); fi
 step 150 "$check" "${benchmark[@]}"
+step 60 "$check" kernels
 if [ -d pool ] && ! $small; then step 90 "$check" pool pool; fi
 if sanitizer="$(command -v compute-sanitizer || command -v /usr/local/cuda/bin/compute-sanitizer)"; then
     tools=(memcheck racecheck synccheck initcheck)
@@ -91,7 +92,7 @@ if ! $quick; then step 120 "$check" operations; fi
     echo
     # A sanitizer's summary doesn't name the tool; the step's heading does.
     awk '/^== / { tool = ""; for (i = 2; i < NF; i++) if ($i == "--tool") tool = $(i + 1) }
-        /^(operations|goldens|pool|benchmark): |^FAILED|^ENDED|^NO TIME LEFT|compute-sanitizer is not/ { print "- " $0 }
+        /^(operations|goldens|kernels|pool|benchmark): |^FAILED|^ENDED|^NO TIME LEFT|compute-sanitizer is not/ { print "- " $0 }
         /(ERROR|RACECHECK) SUMMARY/ { sub(/^=* */, ""); print "- " tool ": " $0 }' "$report"
 } >>"$figures"
 echo "$SECONDS s in all" | tee -a "$report"

@@ -20,7 +20,7 @@ public sealed class EmulatedDriverTests
         "cuMemsetD32Async", "cuMemGetInfo_v2", "cuStreamCreate", "cuStreamSynchronize",
         "cuGraphLaunch", "cuEventCreate", "cuEventRecord", "cuEventSynchronize",
         "cuEventElapsedTime", "cuModuleLoadDataEx", "cuModuleGetFunction", "cuFuncSetAttribute",
-        "cuLaunchKernel",
+        "cuFuncGetAttribute", "cuLaunchKernel",
     ];
 
     [TestMethod]
@@ -96,6 +96,7 @@ public sealed class EmulatedDriverTests
     {
         var device = new CudaDevice(driver, 0);
         device.Memory();
+        device.Compiled(new CudaKernel("rounding", "round_to_bf16", 32));
         using var start = new CudaEvent(device.Context);
         using var end = new CudaEvent(device.Context);
         using var backend = new CudaBackend(device, new CudaOptions { Precision = MatrixPrecision.BFloat16, CheckMemory = true });

@@ -55,6 +55,7 @@ internal sealed unsafe class CudaDriver
         ModuleUnload = (delegate* unmanaged<nint, int>)Export("cuModuleUnload");
         ModuleGetFunction = (delegate* unmanaged<nint*, nint, byte*, int>)Export("cuModuleGetFunction");
         FunctionSetAttribute = (delegate* unmanaged<nint, int, int, int>)Export("cuFuncSetAttribute");
+        FunctionGetAttribute = (delegate* unmanaged<int*, int, nint, int>)Export("cuFuncGetAttribute");
         LaunchKernel = (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)Export("cuLaunchKernel");
         _getErrorName = (delegate* unmanaged<int, byte**, int>)Export("cuGetErrorName");
         _getErrorString = (delegate* unmanaged<int, byte**, int>)Export("cuGetErrorString");
@@ -133,6 +134,8 @@ internal sealed unsafe class CudaDriver
     public delegate* unmanaged<nint*, nint, byte*, int> ModuleGetFunction { get; }
 
     public delegate* unmanaged<nint, int, int, int> FunctionSetAttribute { get; }
+
+    public delegate* unmanaged<int*, int, nint, int> FunctionGetAttribute { get; }
 
     public delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int> LaunchKernel { get; }
 

@@ -613,6 +613,15 @@ API cuFuncSetAttribute(void* function, int attribute, int value) {
     return ready();
 }
 
+API cuFuncGetAttribute(int* value, int attribute, void*) {
+    MAY_FAIL
+    switch (attribute) {
+        case 3: *value = 0; return ready();   // bytes of local memory
+        case 4: *value = 64; return ready();  // registers
+        default: return InvalidValue;
+    }
+}
+
 API cuLaunchKernel(
     void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, void* stream, void** parameters,
     void**) {
