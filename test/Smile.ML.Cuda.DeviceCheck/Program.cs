@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Reflection;
 using System.Text.RegularExpressions;
 using Smile.ML;
 using Smile.ML.Analysis;
@@ -109,9 +110,10 @@ static int Kernels(CudaDevice device)
     const string Ending = ".ptx";
     var checks = new CheckList(device);
     var spilled = new List<string>();
-    foreach (string file in typeof(CudaDevice).Assembly.GetManifestResourceNames().Where(name => name.EndsWith(Ending, StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+    Assembly assembly = typeof(CudaDevice).Assembly;
+    foreach (string file in assembly.GetManifestResourceNames().Where(name => name.EndsWith(Ending, StringComparison.Ordinal)).Order(StringComparer.Ordinal))
     {
-        using Stream resource = typeof(CudaDevice).Assembly.GetManifestResourceStream(file)!;
+        using Stream resource = assembly.GetManifestResourceStream(file)!;
         using var reader = new StreamReader(resource);
         foreach (Match entry in Regex.Matches(reader.ReadToEnd(), @"\.entry (\w+)"))
         {
