@@ -118,6 +118,15 @@ internal sealed class AdaptedTensors : ITensorSource
             _pretrained.ReadFloats(name, start, destination);
         }
 
+        AddChange(name, start, destination);
+    }
+
+    /// <summary>Tells whether the adapter brings a parameter as a whole.</summary>
+    public bool Replaces(string name) => _adapter.Replacements.ContainsKey(name);
+
+    /// <summary>Adds what the adapter's factors and biases add to consecutive elements of a parameter.</summary>
+    public void AddChange(string name, long start, Span<float> destination)
+    {
         if (_weights.TryGetValue(name, out LoraModule? module))
         {
             Factors(module).AddTo(start, destination);

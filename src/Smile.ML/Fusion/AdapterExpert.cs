@@ -32,6 +32,20 @@ internal sealed class AdapterExpert : Expert
     internal override WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer, WorkerPool pool, int? rank = null)
         => _merged.Value.ReadDelta(layer, pool, rank);
 
+    internal override void ReadTaskVector(ITensorSource pretrained, string name, long start, Span<float> destination)
+    {
+        if (_merged.Value.Replaces(name))
+        {
+            base.ReadTaskVector(pretrained, name, start, destination);
+        }
+        else
+        {
+            // Not (W_0 + B A) - W_0, whose rounding errors methods that raise small directions would take for changes.
+            destination.Clear();
+            _merged.Value.AddChange(name, start, destination);
+        }
+    }
+
     internal override long WorkingBytes(LinearLayerInfo layer, int rank)
         => _merged.Value.LowRank(layer) is { } inner
             ? ((long)layer.Outputs + layer.Inputs) * inner * 2 * sizeof(float) + TruncatedSvd.WorkingBytesOfProduct(layer.Outputs, layer.Inputs, inner)

@@ -43,6 +43,27 @@ public abstract class Expert : IDisposable
     /// <exception cref="SmileException">The delta holds a NaN or an infinity.</exception>
     internal abstract WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer, WorkerPool pool, int? rank = null);
 
+    /// <summary>Reads consecutive elements of what the expert added to a parameter, a missing bias counting as 0. They may be not finite.</summary>
+    /// <param name="pretrained">The pretrained model's parameters.</param>
+    /// <param name="name">The parameter.</param>
+    /// <param name="start">Index of the first element in row-major order.</param>
+    /// <param name="destination">Receives them.</param>
+    internal virtual void ReadTaskVector(ITensorSource pretrained, string name, long start, Span<float> destination)
+    {
+        if (Parameters.Tensors.ContainsKey(name))
+        {
+            Parameters.ReadFloats(name, start, destination);
+        }
+        else
+        {
+            destination.Clear();
+        }
+
+        var before = new float[destination.Length];
+        pretrained.ReadFloats(name, start, before);
+        _ = DeltaArithmetic.Subtract(destination, before);
+    }
+
     /// <summary>Estimates from above the memory that reading and decomposing the delta of a layer's weight takes.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="rank">How many singular triplets are wanted.</param>

@@ -39,14 +39,14 @@ public sealed record Knots : MergeMethod
 
     private Matrix MergeLayer(TaskVectors taskVectors, LinearLayerInfo layer)
     {
-        using Matrix joint = SideBySide(taskVectors, layer, out bool[] isZero);
+        using Matrix joint = SideBySide(taskVectors, layer, out bool[] isChanged);
         using TruncatedSvd svd = TruncatedSvd.Compute(joint, Math.Min(joint.Rows, joint.Columns), taskVectors.Threads);
-        foreach (int expert in Enumerable.Range(0, taskVectors.Count).Where(expert => isZero[expert]))
+        foreach (int column in Enumerable.Range(0, joint.Columns).Where(column => !isChanged[column]))
         {
-            // Of a zero delta, V_t is zero; rounding has left noise there, whose signs would be counted.
+            // Of an input that a task left alone, V_t is zero; rounding has left noise there, whose signs would be counted.
             for (int row = 0; row < svd.Rank; row++)
             {
-                svd.RightTransposed.Row(row).Slice(expert * layer.Inputs, layer.Inputs).Clear();
+                svd.RightTransposed.Row(row)[column] = 0;
             }
         }
 
@@ -54,18 +54,22 @@ public sealed record Knots : MergeMethod
         return SingularTriplets.MultiplyOut(svd.LeftTransposed, svd.SingularValues, merged, taskVectors.Threads);
     }
 
-    /// <summary>Puts the deltas side by side [outputs, T inputs].</summary>
-    private static Matrix SideBySide(TaskVectors taskVectors, LinearLayerInfo layer, out bool[] isZero)
+    /// <summary>Puts the deltas side by side [outputs, T inputs], and tells which columns are not zero.</summary>
+    private static Matrix SideBySide(TaskVectors taskVectors, LinearLayerInfo layer, out bool[] isChanged)
     {
-        isZero = new bool[taskVectors.Count];
         var joint = new Matrix(layer.Outputs, checked(taskVectors.Count * layer.Inputs));
+        isChanged = new bool[joint.Columns];
         for (int expert = 0; expert < taskVectors.Count; expert++)
         {
             using WeightDelta delta = taskVectors.ReadDelta(expert, layer);
-            isZero[expert] = delta.Magnitude == 0;
             for (int row = 0; row < layer.Outputs; row++)
             {
-                delta.ToMatrix().Row(row).CopyTo(joint.Row(row)[(expert * layer.Inputs)..]);
+                ReadOnlySpan<float> values = delta.ToMatrix().Row(row);
+                values.CopyTo(joint.Row(row)[(expert * layer.Inputs)..]);
+                for (int i = 0; i < values.Length; i++)
+                {
+                    isChanged[(expert * layer.Inputs) + i] |= values[i] != 0;
+                }
             }
         }
 

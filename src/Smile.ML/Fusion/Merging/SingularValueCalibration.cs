@@ -52,9 +52,10 @@ public sealed record SingularValueCalibration : MergeMethod
         {
             using WeightDelta delta = taskVectors.ReadDelta(expert, layer);
             using Matrix responses = Matrix.Multiply(svd.LeftTransposed.View, delta.ToMatrix().View, taskVectors.Threads);
+            double noise = Math.Pow(TruncatedSvd.RelativeTolerance(layer.Outputs, layer.Inputs), 2) * delta.ToMatrix().View.Energy();
             for (int r = 0; r < sums.Length; r++)
             {
-                sums[r] += Math.Max(Alpha, Coefficient(svd.SingularValues[r], svd.RightTransposed.Row(r), responses.Row(r)));
+                sums[r] += Math.Max(Alpha, Coefficient(svd.SingularValues[r], svd.RightTransposed.Row(r), responses.Row(r), noise));
             }
         }
 
@@ -62,8 +63,8 @@ public sealed record SingularValueCalibration : MergeMethod
         return SingularTriplets.MultiplyOut(svd.LeftTransposed, values, svd.RightTransposed, taskVectors.Threads);
     }
 
-    /// <summary>c_rt; the merged response u_r^T D is s_r v_r^T.</summary>
-    private static double Coefficient(double singularValue, ReadOnlySpan<float> right, ReadOnlySpan<float> response)
+    /// <summary>c_rt; the merged response u_r^T D is s_r v_r^T. A response up to the noise's energy is none: dividing by it would mean anything.</summary>
+    private static double Coefficient(double singularValue, ReadOnlySpan<float> right, ReadOnlySpan<float> response, double noise)
     {
         double product = 0;
         double energy = 0;
@@ -73,6 +74,6 @@ public sealed record SingularValueCalibration : MergeMethod
             energy += (double)response[i] * response[i];
         }
 
-        return energy > 0 ? singularValue * product / energy : 0;
+        return energy > noise ? singularValue * product / energy : 0;
     }
 }

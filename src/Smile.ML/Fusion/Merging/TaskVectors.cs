@@ -73,10 +73,9 @@ internal sealed class TaskVectors
     /// <exception cref="SmileException">It holds a NaN or an infinity.</exception>
     public void Read(int expert, TensorBlock block, Span<float> destination)
     {
-        var pretrained = new float[destination.Length];
-        ReadPretrained(block, pretrained);
-        ReadExpert(expert, block, destination);
-        if (!float.IsFinite(DeltaArithmetic.Subtract(destination, pretrained)))
+        _cancellation.ThrowIfCancellationRequested();
+        _pool.Experts[expert].ReadTaskVector(_pool.Pretrained, block.Tensor, block.Start, destination);
+        if (destination.ContainsAnyExceptInRange(float.MinValue, float.MaxValue))
         {
             throw NotFinite(block.Tensor);
         }

@@ -1,6 +1,8 @@
 using Smile.ML.Checkpoints;
 using Smile.ML.Fusion;
 using Smile.ML.Fusion.Merging;
+using Smile.ML.Tests.Checkpoints;
+using Smile.ML.Tests.Testing;
 
 namespace Smile.ML.Tests.Fusion.Merging;
 
@@ -55,6 +57,23 @@ public class MatrixMethodTests
     }
 
     [TestMethod]
+    public void IsoCtsTakesNoDirectionsFromNoise()
+    {
+        // The common directions hold the two tasks, of rank 1 each, whole.
+        using SmallPool pool = SmallPool.Random(29, experts: 2, outputs: 12, inputs: 10);
+        var random = new Random(29);
+        foreach (Dictionary<string, HostTensor> expert in pool.Models[1..])
+        {
+            pool.Models[0][SmallPool.Weight].Floats!.CopyTo(expert[SmallPool.Weight].Floats!, 0);
+            TestAdapter.Merge(expert[SmallPool.Weight], TestPool.Gaussian(random, 1, 12, 1), TestPool.Gaussian(random, 1, 1, 10), 1);
+        }
+
+        using SmallPool lowRank = SmallPool.Around(pool.Models[0], pool.Models[1..]);
+        double[] expected = [.. lowRank.Merge(new IsoC())[SmallPool.Weight].Select(value => (double)value)];
+        MergeAssert.AreClose(expected, lowRank.Merge(new IsoCts())[SmallPool.Weight], 1e-5, "weight");
+    }
+
+    [TestMethod]
     [DataRow(AgreeingEntries.Sum)]
     [DataRow(AgreeingEntries.Mean)]
     public void KnotsMergesInTheJointBasis(AgreeingEntries agreeing)
@@ -91,6 +110,13 @@ public class MatrixMethodTests
     }
 
     [TestMethod]
+    public void KnotsLeavesInputsToTheTaskThatChangedThem()
+    {
+        using SmallPool pool = SeparateInputs(26, outputs: 6, inputs: 8);
+        Check(pool, new Knots { Keep = 1, Agreeing = AgreeingEntries.Mean, Scale = 1 }, 1, Dense.Sum(pool.Deltas()));
+    }
+
+    [TestMethod]
     public void WudiSolvesItsNormalEquations()
     {
         // 3 x 5 outputs span all 12 inputs, so that S is regular: D S = R.
@@ -105,18 +131,8 @@ public class MatrixMethodTests
     [TestMethod]
     public void WudiOfTasksWithSeparateInputsIsTheirSum()
     {
-        // Task t uses 3 inputs of its own out of 8; S is singular, and nothing interferes.
-        using SmallPool random = SmallPool.Random(25, experts: 2, outputs: 4, inputs: 8);
-        for (int expert = 0; expert < 2; expert++)
-        {
-            float[] values = random.Models[expert + 1][SmallPool.Weight].Floats!;
-            for (int i = 0; i < values.Length; i++)
-            {
-                values[i] = i % 8 / 3 == expert ? values[i] : random.Models[0][SmallPool.Weight].Floats![i];
-            }
-        }
-
-        using SmallPool pool = SmallPool.Around(random.Models[0], random.Models[1..]);
+        // S is singular, and nothing interferes.
+        using SmallPool pool = SeparateInputs(25, outputs: 4, inputs: 8);
         Check(pool, new Wudi(), 1, Dense.Sum(pool.Deltas()));
     }
 
@@ -131,6 +147,21 @@ public class MatrixMethodTests
             pool,
             new SubspaceBoosting { Over = new TaskArithmetic { Scale = 0.5 }, Beta = 0.6 },
             Dense.MultiplyOut(u, [.. s.Select(value => Math.Max(value, s[cut]))], v));
+    }
+
+    [TestMethod]
+    public void SubspaceBoostingRaisesNoRoundingErrorsOfAdapters()
+    {
+        using SmallPool pool = SmallPool.Random(30, experts: 1, outputs: 12, inputs: 10);
+        using var folder = new TemporaryFolder();
+        Dictionary<string, HostTensor> factors = TestAdapter.Factors(new Random(30), "layers.0", 12, 10, rank: 1);
+        TestAdapter.Write(folder["small"], TestAdapter.Config(("r", 1), ("lora_alpha", 1e-4), ("target_modules", "all-linear")), factors);
+        using ModelPool adapters = ModelPool.Open(Path.Combine(pool.Folder, ModelPool.PretrainedFolder), [KeyValuePair.Create("small", folder["small"])]);
+
+        // All values of a delta of rank 1 are the largest one already.
+        using ITensorSource expected = new LoraCat().Merge(adapters);
+        using ITensorSource boosted = new SubspaceBoosting { Over = new TaskArithmetic { Scale = 1 } }.Merge(adapters);
+        MergeAssert.AreClose(expected.ReadFloats(SmallPool.Weight).Select(value => (double)value), boosted.ReadFloats(SmallPool.Weight), 1e-6, "weight");
     }
 
     [TestMethod]
@@ -159,12 +190,54 @@ public class MatrixMethodTests
     }
 
     [TestMethod]
+    public void SingularValueCalibrationTakesNoResponseFromNoise()
+    {
+        // Every task has a direction of its own, so of its coefficients one is 1 and the others are 0, which count as alpha.
+        const int Size = 12, Tasks = 6;
+        double[,] left = Reflection(1), right = Reflection(2);
+        using SmallPool pool = SmallPool.Around(
+            Model((_, _) => 0), [.. Enumerable.Range(0, Tasks).Select(t => Model((i, j) => (t + 1) * left[i, t] * right[j, t]))]);
+        CheckLayer(
+            pool,
+            new SingularValueCalibration { Over = new TaskArithmetic { Scale = 1 }, Alpha = 0.25 },
+            Scaled(Dense.Sum(pool.Deltas()), Tasks / (1 + ((Tasks - 1) * 0.25))));
+
+        static Dictionary<string, HostTensor> Model(Func<int, int, double> weight) => new()
+        {
+            [SmallPool.Weight] = HostTensor.FromFloats([Size, Size], [.. Dense.Generate(Size, Size, weight).Cast<double>().Select(value => (float)value)]),
+        };
+
+        // I - 2 w w^T / ||w||^2, which is orthogonal.
+        static double[,] Reflection(int first)
+        {
+            double energy = Enumerable.Range(first, Size).Sum(w => w * w);
+            return Dense.Generate(Size, Size, (i, j) => (i == j ? 1 : 0) - (2 * (first + i) * (first + j) / energy));
+        }
+    }
+
+    [TestMethod]
     public void AdjustedMergesLeaveOtherTensorsAlone()
     {
         using SmallPool pool = SmallPool.Random(28, experts: 3);
         float[] expected = pool.Merge(new Ties())[SmallPool.Bias];
         CollectionAssert.AreEqual(expected, pool.Merge(new SubspaceBoosting { Over = new Ties() })[SmallPool.Bias]);
         CollectionAssert.AreEqual(expected, pool.Merge(new SingularValueCalibration { Over = new Ties() })[SmallPool.Bias]);
+    }
+
+    /// <summary>Two tasks that changed three inputs of their own each.</summary>
+    private static SmallPool SeparateInputs(int seed, int outputs, int inputs)
+    {
+        using SmallPool random = SmallPool.Random(seed, experts: 2, outputs, inputs);
+        for (int expert = 0; expert < 2; expert++)
+        {
+            float[] values = random.Models[expert + 1][SmallPool.Weight].Floats!;
+            for (int i = 0; i < values.Length; i++)
+            {
+                values[i] = i % inputs / 3 == expert ? values[i] : random.Models[0][SmallPool.Weight].Floats![i];
+            }
+        }
+
+        return SmallPool.Around(random.Models[0], random.Models[1..]);
     }
 
     private static double[,] Scaled(double[,] a, double factor) => Dense.Generate(a.GetLength(0), a.GetLength(1), (i, j) => factor * a[i, j]);
