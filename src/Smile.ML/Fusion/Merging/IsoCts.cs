@@ -6,7 +6,8 @@ namespace Smile.ML.Fusion.Merging;
 /// <summary>
 /// Iso-CTS (Marczak et al., No task left behind, arXiv 2502.04959): of each linear layer, the leading singular triplets of sum_t D_t
 /// (the common subspace U_c) are joined by every task's leading ones of (I - U_c U_c^T) D_t; the vectors are made orthogonal by their
-/// polar factors, the values replaced by their mean. Directions that are rounding noise stay 0. Other tensors take the mean task vector. Both are scaled and added to theta_0.
+/// polar factors, the values replaced by their mean. Directions that are rounding noise stay 0. Other tensors take the mean task vector.
+/// Both are scaled and added to theta_0.
 /// </summary>
 public sealed record IsoCts : MergeMethod
 {

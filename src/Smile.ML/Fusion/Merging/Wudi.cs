@@ -5,11 +5,19 @@ namespace Smile.ML.Fusion.Merging;
 
 /// <summary>
 /// WUDI (Cheng et al., Whoever started the interference should end it, arXiv 2503.08099) in closed form: of each linear layer, the D that
-/// minimises sum_t ||(D - D_t) D_t^T||^2 / ||D_t||^2, which is R S^+ with S = sum_t D_t^T D_t / ||D_t||^2 and
-/// R = sum_t D_t D_t^T D_t / ||D_t||^2. Other tensors take the mean task vector. Both are scaled and added to theta_0. Computed in float64.
+/// minimises sum_t ||(D - D_t) D_t^T||^2 / ||D_t||^2 + mu ||D - M||^2 with M the mean task vector, which is (R + mu M) (S + mu)^-1 with
+/// S = sum_t D_t^T D_t / ||D_t||^2 and R = sum_t D_t D_t^T D_t / ||D_t||^2. Other tensors take M. Both are scaled and added to theta_0.
+/// Computed in float64.
 /// </summary>
 public sealed record Wudi : MergeMethod
 {
+    /// <summary>
+    /// Gets mu as a multiple of S's mean eigenvalue. The paper descends and stops early; this stands for that. With 0, the
+    /// problem's exact minimum (R S^+), tasks whose outputs are together about as many as the inputs make S nearly singular, and D many times
+    /// larger than any task's.
+    /// </summary>
+    public double Damping { get; init; } = 1e-3;
+
     /// <summary>Gets the factor of the merged task vector.</summary>
     public double Scale { get; init; } = 1;
 
@@ -22,13 +30,15 @@ public sealed record Wudi : MergeMethod
     /// <inheritdoc/>
     public override IReadOnlyList<MergeParameter> Parameters =>
     [
+        MergeParameter.Number(
+            "damping", "pull towards the mean task vector, in mean eigenvalues", Interval.NonNegative, Damping, value => this with { Damping = value }),
         MergeParameter.Number("scale", "factor of the merged task vector", Interval.Finite, Scale, value => this with { Scale = value }),
     ];
 
     internal override TensorMerger Prepare(TaskVectors taskVectors)
         => new LinearLayerMerger(taskVectors, layer => MergeLayer(taskVectors, layer), Scale);
 
-    private static Matrix MergeLayer(TaskVectors taskVectors, LinearLayerInfo layer)
+    private Matrix MergeLayer(TaskVectors taskVectors, LinearLayerInfo layer)
     {
         SymmetricEigen eigen = SymmetricEigen.Compute(
             SumOfGrams(taskVectors, layer), layer.Inputs, taskVectors.Threads.Cancellation);
@@ -37,7 +47,8 @@ public sealed record Wudi : MergeMethod
         double tolerance = Math.Pow(TruncatedSvd.RelativeTolerance(layer.Outputs, layer.Inputs), 2);
         int rank = eigen.Values.Count(value => value > tolerance * eigen.Values[0]);
 
-        // R S^+ = sum_j (R e_j / lambda_j) e_j^T over the eigenvectors e_j.
+        // (R + mu M) (S + mu)^-1 = sum_j ((R + mu M) e_j / (lambda_j + mu)) e_j^T over the eigenvectors e_j.
+        double mu = Damping * eigen.Values.Sum() / layer.Inputs;
         var left = new double[rank][];
         for (int j = 0; j < rank; j++)
         {
@@ -46,7 +57,7 @@ public sealed record Wudi : MergeMethod
 
         for (int expert = 0; expert < taskVectors.Count; expert++)
         {
-            AddResponses(taskVectors, layer, expert, eigen, left);
+            AddResponses(taskVectors, layer, expert, eigen, mu, left);
         }
 
         var merged = new Matrix(layer.Outputs, layer.Inputs);
@@ -84,8 +95,9 @@ public sealed record Wudi : MergeMethod
         return sum;
     }
 
-    /// <summary>Adds an expert's part of R e_j / lambda_j, D_t D_t^T D_t e_j / (||D_t||^2 lambda_j), to each j's sum.</summary>
-    private static void AddResponses(TaskVectors taskVectors, LinearLayerInfo layer, int expert, SymmetricEigen eigen, double[][] sums)
+    /// <summary>Adds an expert's part, (D_t D_t^T D_t / ||D_t||^2 + mu D_t / T) e_j / (lambda_j + mu), to each j's sum.</summary>
+    private static void AddResponses(
+        TaskVectors taskVectors, LinearLayerInfo layer, int expert, SymmetricEigen eigen, double mu, double[][] sums)
     {
         using WeightDelta delta = taskVectors.ReadDelta(expert, layer);
         double energy = delta.ToMatrix().View.Energy();
@@ -103,15 +115,16 @@ public sealed record Wudi : MergeMethod
 
         taskVectors.Threads.For(sums.Length, j =>
         {
+            double[] response = [.. rows.Select(row => VectorMath.Dot(row, eigen.Vectors[j]))];
             var back = new double[layer.Inputs];
-            foreach (double[] row in rows)
+            for (int i = 0; i < rows.Length; i++)
             {
-                VectorMath.AddScaled(VectorMath.Dot(row, eigen.Vectors[j]), row, back);
+                VectorMath.AddScaled(response[i], rows[i], back);
             }
 
             for (int i = 0; i < rows.Length; i++)
             {
-                sums[j][i] += VectorMath.Dot(rows[i], back) / (energy * eigen.Values[j]);
+                sums[j][i] += ((VectorMath.Dot(rows[i], back) / energy) + (mu / taskVectors.Count * response[i])) / (eigen.Values[j] + mu);
             }
         });
     }

@@ -117,15 +117,29 @@ public class MatrixMethodTests
     }
 
     [TestMethod]
-    public void WudiSolvesItsNormalEquations()
+    [DataRow(0)]
+    [DataRow(1e-3)]
+    [DataRow(0.5)]
+    public void WudiSolvesItsNormalEquations(double damping)
     {
-        // 3 x 5 outputs span all 12 inputs, so that S is regular: D S = R.
+        // 3 x 5 outputs span all 12 inputs, so that S is regular: D (S + mu) = R + mu M. The trace of S is the number of tasks.
         using SmallPool pool = SmallPool.Random(24, experts: 3, outputs: 5, inputs: 12);
+        double mu = damping * 3 / 12;
         double[,] s = Dense.Sum(pool.Deltas().Select(d => Scaled(Dense.Multiply(Dense.Transpose(d), d), 1 / Dense.Energy(d))));
         double[,] r = Dense.Sum(pool.Deltas().Select(d => Scaled(Dense.Multiply(d, Dense.Multiply(Dense.Transpose(d), d)), 1 / Dense.Energy(d))));
         (double[,] u, double[] values, double[,] v) = Dense.Svd(s);
-        double[,] inverse = Dense.MultiplyOut(v, [.. values.Select(value => 1 / value)], u);
-        Check(pool, new Wudi { Scale = 0.8 }, 0.8, Dense.Multiply(r, inverse));
+        double[,] inverse = Dense.MultiplyOut(v, [.. values.Select(value => 1 / (value + mu))], u);
+        double[,] expected = Dense.Multiply(Dense.Add(r, Dense.Sum(pool.Deltas()), mu / 3), inverse);
+        Check(pool, new Wudi { Scale = 0.8, Damping = damping }, 0.8, expected);
+    }
+
+    [TestMethod]
+    public void WudiStaysNearTheTasksWhereTheirOutputsAreAsManyAsTheInputs()
+    {
+        using SmallPool pool = SmallPool.Random(31, experts: 2, outputs: 20, inputs: 40);
+        float[] merged = pool.Merge(new Wudi())[SmallPool.Weight];
+        double energy = merged.Zip(pool.Theta(-1, SmallPool.Weight), (value, before) => (value - before) * (value - before)).Sum();
+        Assert.IsLessThan(15 * Dense.Energy(Dense.Sum(pool.Deltas())), energy);
     }
 
     [TestMethod]
@@ -133,7 +147,7 @@ public class MatrixMethodTests
     {
         // S is singular, and nothing interferes.
         using SmallPool pool = SeparateInputs(25, outputs: 4, inputs: 8);
-        Check(pool, new Wudi(), 1, Dense.Sum(pool.Deltas()));
+        Check(pool, new Wudi { Damping = 0 }, 1, Dense.Sum(pool.Deltas()));
     }
 
     [TestMethod]

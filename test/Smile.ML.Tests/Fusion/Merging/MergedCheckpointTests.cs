@@ -16,7 +16,7 @@ public class MergedCheckpointTests
         using SmallPool pool = SmallPool.Random(50, experts: 3);
         string output = Path.Combine(pool.Folder, "_merged");
         MergeReport report = new Wudi().Merge(pool.Pool, output);
-        Assert.AreEqual("wudi scale=1", report.Method);
+        Assert.AreEqual("wudi damping=0.001 scale=1", report.Method);
         Assert.AreEqual(pool.Models[0].Values.Sum(tensor => tensor.Floats!.Length), report.Parameters);
 
         var input = new Dictionary<string, HostTensor> { ["x"] = HostTensor.FromFloats([1, 8], [1, -2, 3, -4, 5, -6, 7, -8]) };
