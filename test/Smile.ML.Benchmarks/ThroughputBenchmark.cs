@@ -62,7 +62,7 @@ internal static class ThroughputBenchmark
         var ml = new MLContext(seed: 0);
         IDataView data = ml.Data.LoadFromEnumerable(images);
         SmileTransformer transformer = ml.Transforms
-            .ApplySmileModel(folder, inputColumnName: nameof(Image.Pixels), batchSize: Batch, compute: compute).Fit(data);
+            .ApplySmileModel(folder, new() { InputColumnName = nameof(Image.Pixels), BatchSize = Batch, Threads = threads }).Fit(data);
         using PredictionEngine<Image, Embedded> engine = ml.Model.CreatePredictionEngine<Image, Embedded>(transformer);
         IDataView scored = transformer.Transform(data);
 

@@ -3,7 +3,7 @@ using Smile.ML.Compute;
 namespace Smile.ML.Fusion;
 
 /// <summary>How SMILE fuses a pool (arXiv 2408.10174; the words in brackets are the paper's and FusionBench's).</summary>
-public class SmileFusionOptions
+public sealed class SmileFusionOptions
 {
     /// <summary>Gets or sets the rank of each expert [k, <c>rank_of_expert</c>]; null keeps the whole weight delta. 32 by default.</summary>
     public int? ExpertRank { get; set; } = 32;

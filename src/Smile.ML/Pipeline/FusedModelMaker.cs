@@ -6,12 +6,9 @@ namespace Smile.ML;
 /// <summary>Makes a mixture of low-rank experts.</summary>
 internal sealed class FusedModelMaker(SmileFusionOptions options) : IModelMaker
 {
-    // Later changes are for the next estimator: the columns and the scoring were settled with this one, too.
-    private readonly SmileFusionOptions _options = options.Copy();
-
     public FusionReport? Make(ModelPool pool, string folder, IChannel channel, IProgress<FusionProgress> progress)
     {
-        FusionReport report = new SmileFusion(_options).Fuse(pool, folder, progress: progress);
+        FusionReport report = new SmileFusion(options).Fuse(pool, folder, progress: progress);
         channel.Info(
             MessageSensitivity.Schema,
             "Fused {0} experts ({1}) onto {2} in {3:F1} s: expert rank {4}, router rank {5}, {6} expert(s) per token.",
@@ -19,9 +16,9 @@ internal sealed class FusedModelMaker(SmileFusionOptions options) : IModelMaker
             string.Join(", ", report.Experts),
             pool.Pretrained.Config.ModelType,
             report.Elapsed.TotalSeconds,
-            _options.ExpertRank is { } rank ? rank : "dense",
-            _options.RouterRank,
-            _options.ExpertsPerToken);
+            options.ExpertRank is { } rank ? rank : "dense",
+            options.RouterRank,
+            options.ExpertsPerToken);
         channel.Info(
             MessageSensitivity.Schema,
             "{0} linear layers became routed, {1} stayed plain; {2:N0} parameters, the pretrained model has {3:N0}.",

@@ -26,8 +26,4 @@ internal sealed record GenerationSettings
 
     /// <summary>Gets how to choose tokens, and when a sequence ends.</summary>
     public GenerationOptions Options { get; }
-
-    /// <summary>Makes settings where ids are asked for; else null.</summary>
-    /// <exception cref="SmileException">An option is out of range, or the name is empty.</exception>
-    public static GenerationSettings? Of(string columnName, GenerationOptions? options) => options is null ? null : new(columnName, options);
 }

@@ -4,8 +4,6 @@ using Smile.ML.Checkpoints;
 using Smile.ML.Compute;
 using Smile.ML.Fusion;
 using Smile.ML.Fusion.Merging;
-using Smile.ML.Networks;
-using Smile.ML.Networks.Generation;
 
 namespace Smile.ML;
 
@@ -27,9 +25,12 @@ public static class SmileCatalog
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(pool);
         options ??= new SmileOptions();
-        options.Validate(pool.Experts.Count);
         return new SmileEstimator(
-            Internals.Environment(catalog), pool, new FusedModelMaker(options), options.CreateColumnSettings(), options.Scoring);
+            Internals.Environment(catalog),
+            pool,
+            new FusedModelMaker(options.CreateFusionOptions(pool.Experts.Count)),
+            options.CreateColumnSettings(),
+            options.CreateScoringSettings(options.ModelFolder));
     }
 
     /// <summary>
@@ -39,55 +40,23 @@ public static class SmileCatalog
     /// <param name="catalog">The catalog.</param>
     /// <param name="pool">The models. They must stay open until the estimator is fitted.</param>
     /// <param name="method">How to merge; see <see cref="MergeMethods"/>.</param>
-    /// <param name="outputColumnName">The column that receives the network's output.</param>
-    /// <param name="inputColumnName">The column with the network's first input; see <see cref="SmileOptions.InputColumnName"/>.</param>
-    /// <param name="networkOutput">The network output to take; null for the first, the embedding or the logits. See <see cref="SmileOptions.NetworkOutput"/>.</param>
-    /// <param name="heads">The task heads; none where null. See <see cref="SmileOptions.Heads"/>.</param>
-    /// <param name="batchSize">The most rows to score together.</param>
-    /// <param name="compute">Where to score; as the context says where null, see <see cref="SmileOptions.Device"/>.</param>
-    /// <param name="inputs">The columns of further network inputs; see <see cref="SmileOptions.Inputs"/>.</param>
-    /// <param name="pooling">How to make one vector of an output per token; see <see cref="SmileOptions.Pooling"/>.</param>
-    /// <param name="mergeOptions">Element types of the merged model and threads to merge with; the defaults where null.</param>
-    /// <param name="modelFolder">The folder to keep the merged model in; see <see cref="SmileOptions.ModelFolder"/>.</param>
-    /// <param name="weightsInZip">Whether a saved pipeline holds the weights; see <see cref="SmileOptions.WeightsInZip"/>.</param>
-    /// <param name="generation">How a language model continues each row; null for no such column. See <see cref="SmileOptions.Generation"/>.</param>
-    /// <param name="generatedColumnName">The column for <paramref name="generation"/>.</param>
+    /// <param name="options">Which columns to read and add, and how to score; the defaults where null.</param>
     /// <returns>The estimator.</returns>
-    /// <exception cref="SmileException">An option is out of range, a head doesn't fit, or the pretrained model is not one that a pipeline can feed.</exception>
-    public static SmileEstimator Merge(
-        this TransformsCatalog catalog,
-        ModelPool pool,
-        MergeMethod method,
-        string outputColumnName = "Embedding",
-        string inputColumnName = "Features",
-        string? networkOutput = null,
-        IEnumerable<TaskHead>? heads = null,
-        int batchSize = SmileOptions.DefaultBatchSize,
-        ComputeOptions? compute = null,
-        IReadOnlyDictionary<string, string>? inputs = null,
-        TokenPooling? pooling = null,
-        MergeOptions? mergeOptions = null,
-        string? modelFolder = null,
-        bool weightsInZip = true,
-        GenerationOptions? generation = null,
-        string generatedColumnName = SmileOptions.DefaultGeneratedColumnName)
+    /// <exception cref="SmileException">
+    /// An option is out of range, a head can't be read or doesn't fit, or the pretrained model is not one that a pipeline can feed.
+    /// </exception>
+    public static SmileEstimator Merge(this TransformsCatalog catalog, ModelPool pool, MergeMethod method, SmileMergeOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(pool);
         ArgumentNullException.ThrowIfNull(method);
+        options ??= new SmileMergeOptions();
         return new SmileEstimator(
             Internals.Environment(catalog),
             pool,
-            new MergedModelMaker(method, mergeOptions ?? new MergeOptions()),
-            new ColumnSettings(
-                inputColumnName,
-                inputs ?? new Dictionary<string, string>(),
-                outputColumnName,
-                networkOutput,
-                pooling,
-                [.. heads ?? []],
-                GenerationSettings.Of(generatedColumnName, generation)),
-            new ScoringSettings(batchSize, compute?.Device, compute?.Threads, modelFolder, weightsInZip));
+            new MergedModelMaker(method, options.CreateMergeOptions()),
+            options.CreateColumnSettings(),
+            options.CreateScoringSettings(options.ModelFolder));
     }
 
     /// <summary>
@@ -96,57 +65,29 @@ public static class SmileCatalog
     /// </summary>
     /// <param name="catalog">The catalog.</param>
     /// <param name="modelFolder">The folder. Its files are held open as long as the transformer lives.</param>
-    /// <param name="outputColumnName">The column that receives the network's output.</param>
-    /// <param name="inputColumnName">The column with the network's first input; see <see cref="SmileOptions.InputColumnName"/>.</param>
-    /// <param name="networkOutput">The network output to take; null for the first, the embedding or the logits. See <see cref="SmileOptions.NetworkOutput"/>.</param>
-    /// <param name="heads">The task heads; none where null. See <see cref="SmileOptions.Heads"/>.</param>
-    /// <param name="batchSize">The most rows to score together.</param>
-    /// <param name="compute">Where to score; as the context says where null, see <see cref="SmileOptions.Device"/>.</param>
-    /// <param name="inputs">The columns of further network inputs; see <see cref="SmileOptions.Inputs"/>.</param>
-    /// <param name="pooling">How to make one vector of an output per token; see <see cref="SmileOptions.Pooling"/>.</param>
-    /// <param name="weightsInZip">
-    /// Whether a saved pipeline holds the weights. Else it holds <paramref name="modelFolder"/> as it is given here; see
-    /// <see cref="SmileOptions.WeightsInZip"/>.
+    /// <param name="options">
+    /// Which columns to read and add, and how to score; the defaults where null. Where a saved pipeline is not to hold the weights
+    /// (<see cref="SmileScoringOptions.WeightsInZip"/>), it holds <paramref name="modelFolder"/> as it is given here.
     /// </param>
-    /// <param name="generation">How a language model continues each row; null for no such column. See <see cref="SmileOptions.Generation"/>.</param>
-    /// <param name="generatedColumnName">The column for <paramref name="generation"/>.</param>
     /// <returns>The estimator.</returns>
     /// <exception cref="SmileException">
-    /// The folder holds no readable checkpoint, the network is not one that a pipeline can feed, a head doesn't fit, or the device is
-    /// not there.
+    /// An option is out of range, the folder holds no readable checkpoint, the network is not one that a pipeline can feed, a head can't be
+    /// read or doesn't fit, or the device is not there.
     /// </exception>
-    public static SmileEstimator ApplySmileModel(
-        this TransformsCatalog catalog,
-        string modelFolder,
-        string outputColumnName = "Embedding",
-        string inputColumnName = "Features",
-        string? networkOutput = null,
-        IEnumerable<TaskHead>? heads = null,
-        int batchSize = SmileOptions.DefaultBatchSize,
-        ComputeOptions? compute = null,
-        IReadOnlyDictionary<string, string>? inputs = null,
-        TokenPooling? pooling = null,
-        bool weightsInZip = true,
-        GenerationOptions? generation = null,
-        string generatedColumnName = SmileOptions.DefaultGeneratedColumnName)
+    public static SmileEstimator ApplySmileModel(this TransformsCatalog catalog, string modelFolder, SmileScoringOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentException.ThrowIfNullOrEmpty(modelFolder);
+        options ??= new SmileScoringOptions();
         IHostEnvironment environment = Internals.Environment(catalog);
-        var settings = new ColumnSettings(
-            inputColumnName,
-            inputs ?? new Dictionary<string, string>(),
-            outputColumnName,
-            networkOutput,
-            pooling,
-            [.. heads ?? []],
-            GenerationSettings.Of(generatedColumnName, generation));
+        ColumnSettings columns = options.CreateColumnSettings();
+        ScoringSettings scoring = options.CreateScoringSettings(modelFolder);
         var transformer = SmileTransformer.Create(
             environment,
-            new ModelPlace(modelFolder, SavedPath: weightsInZip ? null : modelFolder),
-            (config, model) => new SmileColumns(settings, config, model.Inputs, model.Outputs, model.CanGenerate),
-            batchSize,
-            ScoringDevice.Choose(environment, compute?.Device, compute?.Threads));
+            new ModelPlace(modelFolder, SavedPath: scoring.SavedPath),
+            (config, model) => new SmileColumns(columns, config, model.Inputs, model.Outputs, model.CanGenerate),
+            scoring.BatchSize,
+            ScoringDevice.Choose(environment, scoring.Device, scoring.Threads));
         return new SmileEstimator(environment, transformer);
     }
 

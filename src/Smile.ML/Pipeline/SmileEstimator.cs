@@ -20,7 +20,6 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
 
     internal SmileEstimator(IHostEnvironment environment, ModelPool pool, IModelMaker maker, ColumnSettings columns, ScoringSettings scoring)
     {
-        scoring.Validate();
         _environment = environment;
         _host = environment.Register(nameof(SmileEstimator));
         NetworkManifest manifest = pool.ReadManifest();
@@ -82,7 +81,7 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
             string folder = scoring.ModelFolder ?? Path.Combine(scratch!.Path, "model");
             FusionReport? report = maker.Make(pool, folder, channel, new LayerReporter(_host, channel));
             Internals.CheckAlive(_host);
-            var place = new ModelPlace(folder, scratch, scoring.WeightsInZip ? null : folder);
+            var place = new ModelPlace(folder, scratch, scoring.SavedPath);
             return SmileTransformer.Create(_host, place, (_, _) => _columns, scoring.BatchSize, compute, report);
         }
         catch

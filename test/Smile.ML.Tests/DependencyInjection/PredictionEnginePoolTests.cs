@@ -84,7 +84,8 @@ public sealed class PredictionEnginePoolTests : PredictorTest
     {
         var ml = new MLContext();
         IDataView schema = ml.Data.LoadFromEnumerable(new List<Input>());
-        using SmileTransformer transformer = ml.Transforms.ApplySmileModel(folder, nameof(Output.Values), nameof(Input.X)).Fit(schema);
+        using SmileTransformer transformer = ml.Transforms
+            .ApplySmileModel(folder, new() { InputColumnName = nameof(Input.X), OutputColumnName = nameof(Output.Values) }).Fit(schema);
         ml.Model.SaveAtomically(transformer, schema.Schema, zip);
     }
 

@@ -30,16 +30,7 @@ public abstract class PipelineTest : IDisposable
     };
 
     /// <summary>Gets options with two heads, <c>digits</c> and <c>signs</c>.</summary>
-    private protected static SmileOptions OptionsWithHeads
-    {
-        get
-        {
-            SmileOptions options = Options;
-            options.Heads.Add(TinyModels.Head("digits", 5, TinyModels.MlpOutputs));
-            options.Heads.Add(TinyModels.Head("signs", 3, TinyModels.MlpOutputs));
-            return options;
-        }
-    }
+    private protected static SmileOptions OptionsWithHeads => WithHeads(Options);
 
     protected PipelineTest() => Mlp = ModelPool.Open(TinyModels.WriteMlpPool(_folder["mlp"]));
 
@@ -50,6 +41,14 @@ public abstract class PipelineTest : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    private protected static T WithHeads<T>(T options)
+        where T : SmileScoringOptions
+    {
+        options.Heads.Add(TinyModels.Head("digits", 5, TinyModels.MlpOutputs));
+        options.Heads.Add(TinyModels.Head("signs", 3, TinyModels.MlpOutputs));
+        return options;
+    }
+
     private protected IDataView Load(float[][] rows) => LoadVectors(rows.Select(row => new VBuffer<float>(row.Length, row)), rows[0].Length);
 
     private protected IDataView LoadVectors(IEnumerable<VBuffer<float>> rows, int size)
@@ -58,6 +57,8 @@ public abstract class PipelineTest : IDisposable
         schema[nameof(PixelRow.Pixels)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, size);
         return Ml.Data.LoadFromEnumerable(rows.Select((row, i) => new PixelRow { Id = i, Pixels = row }), schema);
     }
+
+    private protected void Fuse(string folder) => new SmileFusion(Options.CreateFusionOptions(Mlp.Experts.Count)).Fuse(Mlp, folder);
 
     private protected SmileTransformer Fit(SmileOptions options) => Ml.Transforms.Smile(Mlp, options).Fit(Load(TinyModels.Rows(1, TinyModels.MlpInputs)));
 

@@ -59,7 +59,7 @@ public sealed class SmileDeviceTests : PipelineTest
         [
             () => Load(saved, ml).Dispose(),
             () => ml.Transforms.Smile(Mlp, Options).Fit(Load(Rows)).Dispose(),
-            () => ml.Transforms.ApplySmileModel(Path.Combine(Mlp.Location, "expert0"), inputColumnName: "Pixels"),
+            () => ml.Transforms.ApplySmileModel(Path.Combine(Mlp.Location, "expert0"), new() { InputColumnName = "Pixels" }),
         ];
         foreach (Action use in uses)
         {

@@ -82,8 +82,8 @@ public sealed class SmileGenerationTests : PipelineTest
         SmileEstimator[] estimators =
         [
             Ml.Transforms.Smile(pool, TextOptions(Sampled)),
-            Ml.Transforms.Merge(pool, new SimpleAverage(), "Vector", nameof(Text.Ids), generation: Sampled),
-            Ml.Transforms.ApplySmileModel(folder, "Vector", nameof(Text.Ids), generation: Sampled),
+            Ml.Transforms.Merge(pool, new SimpleAverage(), new() { InputColumnName = nameof(Text.Ids), Generation = Sampled }),
+            Ml.Transforms.ApplySmileModel(folder, new() { InputColumnName = nameof(Text.Ids), Generation = Sampled }),
         ];
         foreach (SmileEstimator estimator in estimators)
         {

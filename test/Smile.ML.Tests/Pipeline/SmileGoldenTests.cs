@@ -71,17 +71,24 @@ public sealed class SmileGoldenTests : PipelineTest
     {
         string bert = Path.Combine(TinyTextModels.WritePool(Path.Combine(Folder, "bert"), "bert", """{"id2label":{"0":"no","1":"yes"}}""", classes: 2), "_pretrained_");
         string t5 = Path.Combine(TinyTextModels.WritePool(Path.Combine(Folder, "t5"), "t5"), "_pretrained_");
-        var inputs = new Dictionary<string, string> { ["attention_mask"] = nameof(Example.Mask), ["token_type_ids"] = nameof(Example.Types) };
         TaskHead head = TinyModels.Head("digits", 3, TinyModels.MlpOutputs);
         using TransformerChain<SmileTransformer> chain = Ml.Transforms
-            .ApplySmileModel(Path.Combine(Mlp.Location, "_pretrained_"), inputColumnName: nameof(Example.Pixels), heads: [head], batchSize: 5)
-            .Append(Ml.Transforms.ApplySmileModel(bert, "Text", nameof(Example.Ids), "last_hidden_state", inputs: inputs, pooling: TokenPooling.Mean))
-            .Append(Ml.Transforms.ApplySmileModel(bert, "Logits", nameof(Example.Ids)))
-            .Append(Ml.Transforms.ApplySmileModel(
-                t5,
-                "Encoded",
-                nameof(Example.Ids),
-                generation: new GenerationOptions { MaxNewTokens = 6, Temperature = 2, TopK = 20, TopP = 0.9, Seed = 5, StopTokens = [1, 8] }))
+            .ApplySmileModel(Path.Combine(Mlp.Location, "_pretrained_"), new() { InputColumnName = nameof(Example.Pixels), Heads = { head }, BatchSize = 5 })
+            .Append(Ml.Transforms.ApplySmileModel(bert, new()
+            {
+                InputColumnName = nameof(Example.Ids),
+                Inputs = { ["attention_mask"] = nameof(Example.Mask), ["token_type_ids"] = nameof(Example.Types) },
+                OutputColumnName = "Text",
+                NetworkOutput = "last_hidden_state",
+                Pooling = TokenPooling.Mean,
+            }))
+            .Append(Ml.Transforms.ApplySmileModel(bert, new() { InputColumnName = nameof(Example.Ids), OutputColumnName = "Logits" }))
+            .Append(Ml.Transforms.ApplySmileModel(t5, new()
+            {
+                InputColumnName = nameof(Example.Ids),
+                OutputColumnName = "Encoded",
+                Generation = new() { MaxNewTokens = 6, Temperature = 2, TopK = 20, TopP = 0.9, Seed = 5, StopTokens = [1, 8] },
+            }))
             .Fit(Data());
         Ml.Model.Save(chain, Data().Schema, path);
     }

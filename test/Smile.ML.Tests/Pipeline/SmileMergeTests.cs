@@ -1,4 +1,5 @@
 using Microsoft.ML;
+using Smile.ML.Checkpoints;
 using Smile.ML.Fusion;
 using Smile.ML.Fusion.Merging;
 using Smile.ML.Tests.Testing;
@@ -23,7 +24,7 @@ public sealed class SmileMergeTests : PipelineTest
         var messages = new List<string>();
         Ml.Log += (_, message) => messages.Add(message.RawMessage);
 
-        using SmileTransformer transformer = Ml.Transforms.Merge(Mlp, method, inputColumnName: "Pixels", heads: OptionsWithHeads.Heads).Fit(Load(Rows));
+        using SmileTransformer transformer = Ml.Transforms.Merge(Mlp, method, WithHeads(new SmileMergeOptions { InputColumnName = "Pixels" })).Fit(Load(Rows));
         AssertSameBits(Run(model, Rows), Column(transformer.Transform(Load(Rows)), "Embedding"));
         Assert.IsTrue(messages.Exists(message => message.StartsWith("Merged 3 experts (expert0, expert1, expert2) onto mlp", StringComparison.Ordinal)
             && message.Contains($"by {method};", StringComparison.Ordinal)));
@@ -42,8 +43,33 @@ public sealed class SmileMergeTests : PipelineTest
         Assert.Contains(
             "weights",
             Assert.ThrowsExactly<SmileException>(
-                () => Ml.Transforms.Merge(pool, new WeightedAverage { Weights = [1, 2] }, inputColumnName: "Pixels").Fit(Load(Rows))).Message);
-        Assert.Contains(
-            "ModelFolder", Assert.ThrowsExactly<SmileException>(() => Ml.Transforms.Merge(Mlp, new SimpleAverage(), weightsInZip: false)).Message);
+                () => Ml.Transforms.Merge(pool, new WeightedAverage { Weights = [1, 2] }, new() { InputColumnName = "Pixels" }).Fit(Load(Rows))).Message);
+    }
+
+    [TestMethod]
+    public void OptionsOutOfRangeAreToldAtOnce()
+    {
+        AssertRefused(new() { WeightsInZip = false }, "ModelFolder");
+        AssertRefused(new() { ModelFolder = "" }, "ModelFolder");
+        AssertRefused(new() { BatchSize = 0 }, "BatchSize is 0");
+        AssertRefused(new() { Threads = 0 }, "Threads is 0");
+        AssertRefused(new() { Precision = (StoredPrecision)9 }, "Precision is 9");
+        AssertRefused(new() { Tasks = { "digits" } }, "HeadsFolder");
+
+        void AssertRefused(SmileMergeOptions options, string words)
+            => Assert.Contains(words, Assert.ThrowsExactly<SmileException>(() => Ml.Transforms.Merge(Mlp, new SimpleAverage(), options)).Message);
+    }
+
+    [TestMethod]
+    public void AMergedModelIsKeptInItsFolderInTheElementTypeAskedFor()
+    {
+        string folder = Path.Combine(Folder, "kept");
+        var options = new SmileMergeOptions { InputColumnName = "Pixels", ModelFolder = folder, Precision = StoredPrecision.BF16 };
+        SmileEstimator estimator = Ml.Transforms.Merge(Mlp, new SimpleAverage(), options);
+        (options.ModelFolder, options.Precision) = (null, StoredPrecision.F16);
+        estimator.Fit(Load(Rows)).Dispose();
+
+        using HuggingFaceFolder kept = HuggingFaceFolder.Open(folder);
+        Assert.IsTrue(kept.Tensors.Values.All(tensor => tensor.Type == TensorType.BF16));
     }
 }

@@ -115,7 +115,7 @@ public sealed class SmileSavingTests : PipelineTest
     public void TheFileHoldsThePlainFusedModel()
     {
         string fused = Path.Combine(Folder, "fused"), extracted = Path.Combine(Folder, "extracted");
-        new SmileFusion(Options).Fuse(Mlp, fused);
+        Fuse(fused);
         using SmileTransformer transformer = Fit(Options);
         Ml.Model.Save(transformer, null, ModelPath);
         Directory.CreateDirectory(extracted);
@@ -236,7 +236,7 @@ public sealed class SmileSavingTests : PipelineTest
         string root = Path.Combine(Folder, "root"), folder = Path.Combine(Folder, "root-weights");
         Directory.CreateDirectory(root);
         TinyModels.WriteMlp(folder, maxShardBytes: long.MaxValue);
-        using SmileTransformer transformer = Ml.Transforms.ApplySmileModel(folder, inputColumnName: "Pixels", weightsInZip: false).Fit(Load(Rows));
+        using SmileTransformer transformer = Ml.Transforms.ApplySmileModel(folder, new() { InputColumnName = "Pixels", WeightsInZip = false }).Fit(Load(Rows));
         Ml.Model.Save(transformer, null, ModelPath);
         foreach (string elsewhere in (string[])[root, Path.Combine(folder, "inner"), Environment.CurrentDirectory])
         {
@@ -253,7 +253,7 @@ public sealed class SmileSavingTests : PipelineTest
         // A relative path that climbs out is no better than a rooted one.
         string relative = Path.GetRelativePath(Environment.CurrentDirectory, folder);
         Assert.StartsWith("..", relative);
-        using SmileTransformer climbing = Ml.Transforms.ApplySmileModel(relative, inputColumnName: "Pixels", weightsInZip: false).Fit(Load(Rows));
+        using SmileTransformer climbing = Ml.Transforms.ApplySmileModel(relative, new() { InputColumnName = "Pixels", WeightsInZip = false }).Fit(Load(Rows));
         Ml.Model.Save(climbing, null, ModelPath);
         LoadAgain().Dispose();
         Assert.Contains($"{folder}: is outside of {Environment.CurrentDirectory}", LoadError(root: Environment.CurrentDirectory).Message);
@@ -276,7 +276,7 @@ public sealed class SmileSavingTests : PipelineTest
         TinyModels.WriteMlp(folder, maxShardBytes: 600);
         try
         {
-            using SmileTransformer transformer = Ml.Transforms.ApplySmileModel(relative, inputColumnName: "Pixels", weightsInZip: false).Fit(Load(Rows));
+            using SmileTransformer transformer = Ml.Transforms.ApplySmileModel(relative, new() { InputColumnName = "Pixels", WeightsInZip = false }).Fit(Load(Rows));
             float[][] expected = Column(transformer.Transform(Load(Rows)), "Embedding");
             Ml.Model.Save(transformer, null, ModelPath);
             using (SmileTransformer loaded = LoadAgain())
@@ -311,7 +311,7 @@ public sealed class SmileSavingTests : PipelineTest
     {
         string folder = Path.Combine(Folder, "weights");
         TinyModels.WriteMlp(folder, maxShardBytes: long.MaxValue);
-        using (SmileTransformer transformer = Ml.Transforms.ApplySmileModel(folder, inputColumnName: "Pixels", weightsInZip: false).Fit(Load(Rows)))
+        using (SmileTransformer transformer = Ml.Transforms.ApplySmileModel(folder, new() { InputColumnName = "Pixels", WeightsInZip = false }).Fit(Load(Rows)))
         {
             Ml.Model.Save(transformer, null, ModelPath);
         }
@@ -336,7 +336,7 @@ public sealed class SmileSavingTests : PipelineTest
         string sharded = Path.Combine(Folder, "sharded");
         TinyModels.WriteMlp(sharded, maxShardBytes: 600);
         File.WriteAllText(Path.Combine(sharded, "notes.txt"), "not part of the model");
-        using SmileTransformer transformer = Ml.Transforms.ApplySmileModel(sharded, inputColumnName: "Pixels").Fit(Load(Rows));
+        using SmileTransformer transformer = Ml.Transforms.ApplySmileModel(sharded, new() { InputColumnName = "Pixels" }).Fit(Load(Rows));
         Ml.Model.Save(transformer, null, ModelPath);
 
         using (ZipArchive zip = ZipFile.OpenRead(ModelPath))

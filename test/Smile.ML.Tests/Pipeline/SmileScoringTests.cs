@@ -18,7 +18,7 @@ public sealed class SmileScoringTests : PipelineTest
     public void EmbeddingsAreTheModelsOwn()
     {
         string fused = Path.Combine(Folder, "fused");
-        new SmileFusion(Options).Fuse(Mlp, fused);
+        Fuse(fused);
         using SmileModel model = SmileModel.Load(fused);
         using SmileTransformer transformer = Fit(Options);
 
@@ -72,11 +72,11 @@ public sealed class SmileScoringTests : PipelineTest
     public void AFusedFolderIsAppliedAsItIs()
     {
         string fused = Path.Combine(Folder, "fused");
-        new SmileFusion(Options).Fuse(Mlp, fused);
+        Fuse(fused);
         using SmileTransformer fitted = Fit(OptionsWithHeads);
         IDataView data = Load(Rows);
         using SmileTransformer applied = Ml.Transforms
-            .ApplySmileModel(fused, inputColumnName: "Pixels", heads: OptionsWithHeads.Heads, batchSize: 4).Fit(data);
+            .ApplySmileModel(fused, WithHeads(new SmileScoringOptions { InputColumnName = "Pixels", BatchSize = 4 })).Fit(data);
 
         foreach (string column in (string[])["Embedding", "digits.Score", "signs.Score"])
         {

@@ -29,7 +29,7 @@ public sealed class ConcurrencyTests : PipelineTest
     public void ModelsRunByManyThreadsAreRightUntilTheyAreDisposed(int workers)
     {
         string folder = Path.Combine(Folder, "fused");
-        new SmileFusion(Options).Fuse(Mlp, folder);
+        Fuse(folder);
         float[][] expected;
         using (SmileModel serial = SmileModel.Load(folder, new ComputeOptions { Threads = 1 }))
         {

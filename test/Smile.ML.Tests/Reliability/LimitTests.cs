@@ -40,7 +40,7 @@ public sealed class LimitTests
         string pool = TestPool.WriteMlp(folder, 1, [50_000, 2]);
         var ml = new Microsoft.ML.MLContext(seed: 0);
         SmileException e = Assert.ThrowsExactly<SmileException>(() => ml.Transforms.ApplySmileModel(
-            Path.Combine(pool, "a"), batchSize: 65_536, compute: new ComputeOptions { Threads = 1 }));
+            Path.Combine(pool, "a"), new() { BatchSize = 65_536, Threads = 1 }));
         Assert.Contains("BatchSize is 65536", e.Message, StringComparison.Ordinal);
     }
 
