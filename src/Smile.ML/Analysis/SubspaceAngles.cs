@@ -24,7 +24,7 @@ internal static class SubspaceAngles
 
         // The smaller of M M^T and M^T M: its eigenvalues are the squared cosines.
         double[][] rows = products.Length <= products[0].Length ? products : Transpose(products);
-        double[][] gram = [.. rows.Select(x => rows.Select(y => VectorMath.Dot(x, y)).ToArray())];
+        double[][] gram = [.. rows.Select(x => rows.Select(y => VectorAlgebra.Dot(x, y)).ToArray())];
         return [.. SymmetricEigen.Compute(gram, 0).Values.Select(square => Math.Sqrt(Math.Clamp(square, 0, 1)))];
     }
 
@@ -58,7 +58,7 @@ internal static class SubspaceAngles
     private static double[][] Products(Matrix a, Matrix b, int rank)
     {
         double[][] rowsA = Widen(a, rank), rowsB = Widen(b, rank);
-        return [.. rowsA.Select(x => rowsB.Select(y => VectorMath.Dot(x, y)).ToArray())];
+        return [.. rowsA.Select(x => rowsB.Select(y => VectorAlgebra.Dot(x, y)).ToArray())];
     }
 
     private static double[][] Widen(Matrix matrix, int count)
@@ -67,7 +67,7 @@ internal static class SubspaceAngles
         for (int i = 0; i < rows.Length; i++)
         {
             rows[i] = new double[matrix.Columns];
-            VectorMath.Widen(matrix.Row(i), rows[i]);
+            VectorAlgebra.Widen(matrix.Row(i), rows[i]);
         }
 
         return rows;

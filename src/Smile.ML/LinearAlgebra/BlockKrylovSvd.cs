@@ -86,7 +86,7 @@ internal static class BlockKrylovSvd
         PanelMatrix left = Combine(space.Basis, weights, pool);
         for (int i = 0; i < count; i++)
         {
-            VectorMath.Scale(1 / values[i], weights[i]);
+            VectorAlgebra.Scale(1 / values[i], weights[i]);
         }
 
         PanelMatrix right = Combine(space.Image, weights, pool);

@@ -55,7 +55,7 @@ internal static unsafe class GramMatrix
             int length = rows * PanelLayout.Width;
             for (int panel = 0; panel < panels; panel++)
             {
-                VectorMath.Widen(
+                VectorAlgebra.Widen(
                     new ReadOnlySpan<float>(matrix.Panel(panel) + ((nint)row * PanelLayout.Width), length),
                     new Span<double>(wide + ((nint)panel * BlockRows * PanelLayout.Width), length));
             }

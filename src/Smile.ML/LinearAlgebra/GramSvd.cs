@@ -44,7 +44,7 @@ internal static class GramSvd
             var row = new double[columns.Length];
             for (int j = 0; j <= index; j++)
             {
-                row[j] = VectorMath.Dot(columns[index], columns[j]);
+                row[j] = VectorAlgebra.Dot(columns[index], columns[j]);
             }
 
             gram[index] = row;
@@ -59,7 +59,7 @@ internal static class GramSvd
             var vector = new double[columns[0].Length];
             for (int j = 0; j < columns.Length; j++)
             {
-                VectorMath.AddScaled(right[index][j] / values[index], columns[j], vector);
+                VectorAlgebra.AddScaled(right[index][j] / values[index], columns[j], vector);
             }
 
             left[index] = vector;

@@ -34,11 +34,11 @@ internal static class JacobiSvd
 
         Orthogonalize(rows, rotations, pool);
 
-        double[] norms = [.. rows.Select(row => Math.Sqrt(VectorMath.Dot(row, row)))];
+        double[] norms = [.. rows.Select(row => Math.Sqrt(VectorAlgebra.Dot(row, row)))];
         int[] order = [.. Enumerable.Range(0, rows.Length).Where(i => norms[i] > 0).OrderByDescending(i => norms[i]).Take(rank)];
         foreach (int i in order)
         {
-            VectorMath.Scale(1 / norms[i], rows[i]);
+            VectorAlgebra.Scale(1 / norms[i], rows[i]);
         }
 
         double[][] left = qr.MultiplyQ([.. order.Select(i => rotations[i])], pool);
@@ -136,7 +136,7 @@ internal static class JacobiSvd
 
         private readonly bool Rotate(int i, int j)
         {
-            (double xx, double yy, double xy) = VectorMath.Products(_rows[i], _rows[j]);
+            (double xx, double yy, double xy) = VectorAlgebra.Products(_rows[i], _rows[j]);
             if (!(Math.Abs(xy) > Orthogonal * Math.Sqrt(_rows.Length) * Math.Sqrt(xx) * Math.Sqrt(yy)))
             {
                 return false;
@@ -152,8 +152,8 @@ internal static class JacobiSvd
 
             double c = 1 / Math.Sqrt(1 + tangent * tangent);
             double s = c * tangent;
-            VectorMath.Rotate(_rows[i], _rows[j], c, s);
-            VectorMath.Rotate(_rotations[i], _rotations[j], c, s);
+            VectorAlgebra.Rotate(_rows[i], _rows[j], c, s);
+            VectorAlgebra.Rotate(_rotations[i], _rotations[j], c, s);
             return true;
         }
     }

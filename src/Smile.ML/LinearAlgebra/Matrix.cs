@@ -83,7 +83,7 @@ internal sealed unsafe class Matrix : IRowSource, IDisposable
         var matrix = Uninitialized(rows.Length, columns);
         for (int i = 0; i < rows.Length; i++)
         {
-            VectorMath.Narrow(rows[i], matrix.Row(i));
+            VectorAlgebra.Narrow(rows[i], matrix.Row(i));
         }
 
         return matrix;

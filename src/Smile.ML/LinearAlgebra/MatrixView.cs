@@ -58,7 +58,7 @@ internal readonly unsafe struct MatrixView
         double energy = 0;
         for (int row = 0; row < Rows; row++)
         {
-            energy += VectorMath.SumOfSquares(Row(row));
+            energy += VectorAlgebra.SumOfSquares(Row(row));
         }
 
         return energy;

@@ -57,10 +57,10 @@ internal static class Orthonormalization
             double[] row = factor[i] = new double[i + 1];
             for (int j = 0; j < i; j++)
             {
-                row[j] = (gram[i][j] - VectorMath.Dot(row.AsSpan(0, j), factor[j].AsSpan(0, j))) / factor[j][j];
+                row[j] = (gram[i][j] - VectorAlgebra.Dot(row.AsSpan(0, j), factor[j].AsSpan(0, j))) / factor[j][j];
             }
 
-            double pivot = gram[i][i] - VectorMath.Dot(row.AsSpan(0, i), row.AsSpan(0, i));
+            double pivot = gram[i][i] - VectorAlgebra.Dot(row.AsSpan(0, i), row.AsSpan(0, i));
             if (!(pivot > SmallestPivot * gram[i][i] && gram[i][i] > SmallestEigenvalue * largest))
             {
                 return inverse[..i];
@@ -70,11 +70,11 @@ internal static class Orthonormalization
             double[] result = inverse[i] = new double[size];
             for (int j = 0; j < i; j++)
             {
-                VectorMath.AddScaled(-row[j], inverse[j].AsSpan(0, j + 1), result.AsSpan(0, j + 1));
+                VectorAlgebra.AddScaled(-row[j], inverse[j].AsSpan(0, j + 1), result.AsSpan(0, j + 1));
             }
 
             result[i] = 1;
-            VectorMath.Scale(1 / row[i], result.AsSpan(0, i + 1));
+            VectorAlgebra.Scale(1 / row[i], result.AsSpan(0, i + 1));
         }
 
         return inverse;
@@ -87,7 +87,7 @@ internal static class Orthonormalization
         int kept = 0;
         while (kept < eigen.Values.Length && eigen.Values[kept] > SmallestEigenvalue * eigen.Values[0])
         {
-            VectorMath.Scale(1 / Math.Sqrt(eigen.Values[kept]), eigen.Vectors[kept]);
+            VectorAlgebra.Scale(1 / Math.Sqrt(eigen.Values[kept]), eigen.Vectors[kept]);
             kept++;
         }
 

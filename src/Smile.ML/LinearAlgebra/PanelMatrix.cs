@@ -250,7 +250,7 @@ internal sealed unsafe class PanelMatrix : IDisposable
         double energy = 0;
         for (int panel = 0; panel < PanelCount; panel++)
         {
-            energy += VectorMath.SumOfSquares(new ReadOnlySpan<float>(Panel(panel), checked((int)PanelStride)));
+            energy += VectorAlgebra.SumOfSquares(new ReadOnlySpan<float>(Panel(panel), checked((int)PanelStride)));
         }
 
         return energy;
@@ -335,7 +335,7 @@ internal sealed unsafe class PanelMatrix : IDisposable
                 var elements = new ReadOnlySpan<float>(source, columns);
                 elements.CopyTo(new Span<float>(panel, columns));
                 new Span<float>(panel + columns, PanelLayout.Width - columns).Clear();
-                energy += VectorMath.SumOfSquares(elements);
+                energy += VectorAlgebra.SumOfSquares(elements);
             }
 
             return energy;

@@ -99,7 +99,7 @@ internal sealed class PivotedQr
         double diagonal = v[0] > 0 ? -norm : norm;
         double head = Math.Abs(v[0]) + norm;
         v[0] = v[0] > 0 ? head : -head;
-        VectorMath.Scale(1 / Math.Sqrt(norm * head), v);
+        VectorAlgebra.Scale(1 / Math.Sqrt(norm * head), v);
         _diagonal[step] = diagonal;
 
         update.Step = step;
@@ -121,7 +121,7 @@ internal sealed class PivotedQr
         {
             for (int j = 0; j < columns.Length; j++)
             {
-                SquaredNorms[j] = VectorMath.Dot(columns[j], columns[j]);
+                SquaredNorms[j] = VectorAlgebra.Dot(columns[j], columns[j]);
             }
         }
 
@@ -149,9 +149,9 @@ internal sealed class PivotedQr
             for (int j = start; j < end; j++)
             {
                 Span<double> column = columns[j].AsSpan(Step);
-                VectorMath.AddScaled(-VectorMath.Dot(v, column), v, column);
+                VectorAlgebra.AddScaled(-VectorAlgebra.Dot(v, column), v, column);
                 ReadOnlySpan<double> rest = column[1..];
-                SquaredNorms[j] = VectorMath.Dot(rest, rest);
+                SquaredNorms[j] = VectorAlgebra.Dot(rest, rest);
             }
         }
     }
@@ -168,7 +168,7 @@ internal sealed class PivotedQr
             {
                 ReadOnlySpan<double> v = qr._columns[step].AsSpan(step);
                 Span<double> rest = product.AsSpan(step);
-                VectorMath.AddScaled(-VectorMath.Dot(v, rest), v, rest);
+                VectorAlgebra.AddScaled(-VectorAlgebra.Dot(v, rest), v, rest);
             }
 
             Products[index] = product;

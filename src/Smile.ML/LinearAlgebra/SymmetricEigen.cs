@@ -63,7 +63,7 @@ internal sealed class SymmetricEigen
         Action<Rotation>? rotate = rotations is null ? null : rotations.Add;
         if (basis is not null)
         {
-            rotate = turn => VectorMath.Rotate(basis[turn.Row], basis[turn.Row + 1], turn.Cosine, turn.Sine);
+            rotate = turn => VectorAlgebra.Rotate(basis[turn.Row], basis[turn.Row + 1], turn.Cosine, turn.Sine);
         }
 
         Diagonalize(diagonal, offDiagonal, rotate, cancellationToken);
@@ -99,7 +99,7 @@ internal sealed class SymmetricEigen
         {
             cancellationToken.ThrowIfCancellationRequested();
             Span<double> row = rows[k].AsSpan(0, k + 1);
-            VectorMath.AddScaled(-v[k], w.AsSpan(0, k + 1), -w[k], v.AsSpan(0, k + 1), row);
+            VectorAlgebra.AddScaled(-v[k], w.AsSpan(0, k + 1), -w[k], v.AsSpan(0, k + 1), row);
             _diagonal[k] = row[k];
             _reflectors[k] = k == 0 ? null : Reflector(row[..k], out _offDiagonal[k - 1]);
             double[] reflector = _reflectors[k] ?? none;
@@ -112,7 +112,7 @@ internal sealed class SymmetricEigen
 
             // H A H = A - v w^T - w v^T with p = A v and w = p - (p.v / 2) v.
             ReadOnlySpan<double> used = reflector.AsSpan(0, k);
-            VectorMath.AddScaled(-VectorMath.Dot(product, used) / 2, used, product);
+            VectorAlgebra.AddScaled(-VectorAlgebra.Dot(product, used) / 2, used, product);
             v = reflector;
             (w, next) = (next, w);
         }
@@ -145,7 +145,7 @@ internal sealed class SymmetricEigen
             Vector512.FusedMultiplyAdd(vf, updated, Vector512.LoadUnsafe(ref products, offset)).StoreUnsafe(ref products, offset);
         }
 
-        double dot = VectorMath.SumLanes(dots);
+        double dot = VectorAlgebra.SumLanes(dots);
         for (; i < last; i++)
         {
             double updated = Math.FusedMultiplyAdd(b, v[i], Math.FusedMultiplyAdd(a, w[i], row[i]));
@@ -165,7 +165,7 @@ internal sealed class SymmetricEigen
     {
         double last = x[^1];
         image = last;
-        double norm = Math.Sqrt(VectorMath.Dot(x, x));
+        double norm = Math.Sqrt(VectorAlgebra.Dot(x, x));
         if (norm == Math.Abs(last))
         {
             return null;
@@ -175,7 +175,7 @@ internal sealed class SymmetricEigen
         double tip = Math.Abs(last) + norm;
         double[] v = x.ToArray();
         v[^1] = last > 0 ? tip : -tip;
-        VectorMath.Scale(1 / Math.Sqrt(norm * tip), v);
+        VectorAlgebra.Scale(1 / Math.Sqrt(norm * tip), v);
         return v;
     }
 
@@ -318,7 +318,7 @@ internal sealed class SymmetricEigen
             if (v is not null)
             {
                 Span<double> part = vector.AsSpan(0, v.Length);
-                VectorMath.AddScaled(-VectorMath.Dot(v, part), v, part);
+                VectorAlgebra.AddScaled(-VectorAlgebra.Dot(v, part), v, part);
             }
         }
     }

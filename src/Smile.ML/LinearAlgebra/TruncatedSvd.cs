@@ -193,7 +193,7 @@ internal sealed class TruncatedSvd : IDisposable
         double[][] leftR = left.UnpermutedR();
         double[][] rightR = right.UnpermutedR();
         double[][] coreColumns =
-            [.. rightR.Select(r => leftR.Select(l => scale * VectorMath.Dot(l, r)).ToArray())];
+            [.. rightR.Select(r => leftR.Select(l => scale * VectorAlgebra.Dot(l, r)).ToArray())];
         (double[] values, double[][] coreLeft, double[][] coreRight) = JacobiSvd.Compute(coreColumns, leftR.Length, wanted, pool);
         return FromFloat64(
             values, left.MultiplyQ(coreLeft, pool), right.MultiplyQ(coreRight, pool), b.Rows, a.Columns, wanted, keepNullSpace, pool.Cancellation);
@@ -253,7 +253,7 @@ internal sealed class TruncatedSvd : IDisposable
             double[] vector = basis[i] = new double[vectors.Columns];
             if (i < vectors.Rows)
             {
-                VectorMath.Widen(vectors.Row(i), vector);
+                VectorAlgebra.Widen(vectors.Row(i), vector);
                 continue;
             }
 
@@ -268,10 +268,10 @@ internal sealed class TruncatedSvd : IDisposable
             {
                 foreach (double[] other in basis.AsSpan(0, i))
                 {
-                    VectorMath.AddScaled(-VectorMath.Dot(other, vector), other, vector);
+                    VectorAlgebra.AddScaled(-VectorAlgebra.Dot(other, vector), other, vector);
                 }
 
-                VectorMath.Scale(1 / Math.Sqrt(VectorMath.Dot(vector, vector)), vector);
+                VectorAlgebra.Scale(1 / Math.Sqrt(VectorAlgebra.Dot(vector, vector)), vector);
             }
         }
 
@@ -286,7 +286,7 @@ internal sealed class TruncatedSvd : IDisposable
         for (int i = 0; i < rows.Length; i++)
         {
             rows[i] = new double[matrix.Columns];
-            VectorMath.Widen(matrix.Row(i), rows[i]);
+            VectorAlgebra.Widen(matrix.Row(i), rows[i]);
         }
 
         return rows;
@@ -304,7 +304,7 @@ internal sealed class TruncatedSvd : IDisposable
         float largest = 0;
         for (int i = 0; i < matrix.Rows; i++)
         {
-            float magnitude = VectorMath.MaxMagnitude(matrix.Row(i));
+            float magnitude = VectorAlgebra.MaxMagnitude(matrix.Row(i));
             if (!float.IsFinite(magnitude))
             {
                 throw new ArgumentException($"Row {i} holds a NaN or an infinity.", name);

@@ -29,12 +29,12 @@ public sealed class SymmetricEigenTests
                 Assert.IsTrue(i == 0 || eigen.Values[i] <= eigen.Values[i - 1]);
                 for (int r = 0; r < size; r++)
                 {
-                    Assert.AreEqual(eigen.Values[i] * v[r], VectorMath.Dot(matrix[r], v), 1e-13 * norm + 1e-300);
+                    Assert.AreEqual(eigen.Values[i] * v[r], VectorAlgebra.Dot(matrix[r], v), 1e-13 * norm + 1e-300);
                 }
 
                 for (int j = 0; j <= i; j++)
                 {
-                    Assert.AreEqual(i == j ? 1 : 0, VectorMath.Dot(v, eigen.Vectors[j]), 1e-13);
+                    Assert.AreEqual(i == j ? 1 : 0, VectorAlgebra.Dot(v, eigen.Vectors[j]), 1e-13);
                 }
             }
 

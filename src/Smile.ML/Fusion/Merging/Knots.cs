@@ -93,7 +93,7 @@ public sealed record Knots : MergeMethod
             }
 
             elect(pieces, merged);
-            VectorMath.Narrow(merged, result.Row(row));
+            VectorAlgebra.Narrow(merged, result.Row(row));
         }
 
         return result;

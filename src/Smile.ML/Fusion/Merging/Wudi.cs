@@ -66,10 +66,10 @@ public sealed record Wudi : MergeMethod
             var sum = new double[layer.Inputs];
             for (int j = 0; j < rank; j++)
             {
-                VectorMath.AddScaled(left[j][row], eigen.Vectors[j], sum);
+                VectorAlgebra.AddScaled(left[j][row], eigen.Vectors[j], sum);
             }
 
-            VectorMath.Narrow(sum, merged.Row(row));
+            VectorAlgebra.Narrow(sum, merged.Row(row));
         });
         return merged;
     }
@@ -87,7 +87,7 @@ public sealed record Wudi : MergeMethod
                 double[][] gram = GramMatrix.Compute(panels, taskVectors.Threads.Cancellation);
                 for (int row = 0; row < sum.Length; row++)
                 {
-                    VectorMath.AddScaled(1 / energy, gram[row], sum[row]);
+                    VectorAlgebra.AddScaled(1 / energy, gram[row], sum[row]);
                 }
             }
         }
@@ -110,21 +110,21 @@ public sealed record Wudi : MergeMethod
         for (int i = 0; i < rows.Length; i++)
         {
             rows[i] = new double[layer.Inputs];
-            VectorMath.Widen(delta.ToMatrix().Row(i), rows[i]);
+            VectorAlgebra.Widen(delta.ToMatrix().Row(i), rows[i]);
         }
 
         taskVectors.Threads.For(sums.Length, j =>
         {
-            double[] response = [.. rows.Select(row => VectorMath.Dot(row, eigen.Vectors[j]))];
+            double[] response = [.. rows.Select(row => VectorAlgebra.Dot(row, eigen.Vectors[j]))];
             var back = new double[layer.Inputs];
             for (int i = 0; i < rows.Length; i++)
             {
-                VectorMath.AddScaled(response[i], rows[i], back);
+                VectorAlgebra.AddScaled(response[i], rows[i], back);
             }
 
             for (int i = 0; i < rows.Length; i++)
             {
-                sums[j][i] += ((VectorMath.Dot(rows[i], back) / energy) + (mu / taskVectors.Count * response[i])) / (eigen.Values[j] + mu);
+                sums[j][i] += ((VectorAlgebra.Dot(rows[i], back) / energy) + (mu / taskVectors.Count * response[i])) / (eigen.Values[j] + mu);
             }
         });
     }

@@ -8,7 +8,7 @@ namespace Smile.ML.LinearAlgebra;
 /// Operations on vectors in float64. All sums run in the same eight lanes whatever the width of the registers, so results do not depend
 /// on the machine. Optimised from the first call: a decomposition makes thousands before tiered compilation would notice.
 /// </summary>
-internal static class VectorMath
+internal static class VectorAlgebra
 {
     private const int Lanes = 8;
 
