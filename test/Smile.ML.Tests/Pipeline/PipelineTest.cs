@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Runtime.CompilerServices;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -19,6 +20,8 @@ public abstract class PipelineTest : IDisposable
     private protected ModelPool Mlp { get; }
 
     private protected string Folder => _folder.Path;
+
+    private protected string ModelPath => Path.Combine(Folder, "smile.zip");
 
     private protected static SmileOptions Options => new()
     {
@@ -56,6 +59,22 @@ public abstract class PipelineTest : IDisposable
         var schema = SchemaDefinition.Create(typeof(PixelRow));
         schema[nameof(PixelRow.Pixels)].ColumnType = new VectorDataViewType(NumberDataViewType.Single, size);
         return Ml.Data.LoadFromEnumerable(rows.Select((row, i) => new PixelRow { Id = i, Pixels = row }), schema);
+    }
+
+    /// <summary>Changes a file inside the zip at <see cref="ModelPath"/>.</summary>
+    private protected void ChangeEntry(string name, Func<byte[], byte[]> change)
+    {
+        using ZipArchive zip = ZipFile.Open(ModelPath, ZipArchiveMode.Update);
+        ZipArchiveEntry entry = zip.Entries.Single(entry => entry.Name == name);
+        using var content = new MemoryStream();
+        using (Stream stream = entry.Open())
+        {
+            stream.CopyTo(content);
+        }
+
+        entry.Delete();
+        using Stream changed = zip.CreateEntry(entry.FullName).Open();
+        changed.Write(change(content.ToArray()));
     }
 
     private protected void Fuse(string folder) => new SmileFusion(Options.CreateFusionOptions(Mlp.Experts.Count)).Fuse(Mlp, folder);

@@ -20,8 +20,6 @@ public sealed class SmileSavingTests : PipelineTest
     private static readonly string[] FloatColumns = ["Embedding", "digits.Score", "signs.Score"];
     private static readonly float[][] Rows = TinyModels.Rows(9, TinyModels.MlpInputs);
 
-    private string ModelPath => Path.Combine(Folder, "smile.zip");
-
     [TestMethod]
     public void ALoadedPipelineScoresBitByBitAsTheSavedOne()
     {
@@ -276,7 +274,8 @@ public sealed class SmileSavingTests : PipelineTest
         TinyModels.WriteMlp(folder, maxShardBytes: 600);
         try
         {
-            using SmileTransformer transformer = Ml.Transforms.ApplySmileModel(relative, new() { InputColumnName = "Pixels", WeightsInZip = false }).Fit(Load(Rows));
+            using SmileTransformer transformer = Ml.Transforms
+                .ApplySmileModel(relative, new() { InputColumnName = "Pixels", WeightsInZip = false }).Fit(Load(Rows));
             float[][] expected = Column(transformer.Transform(Load(Rows)), "Embedding");
             Ml.Model.Save(transformer, null, ModelPath);
             using (SmileTransformer loaded = LoadAgain())
@@ -372,19 +371,4 @@ public sealed class SmileSavingTests : PipelineTest
         change(settings);
         return [.. settings, .. SHA256.HashData(settings)];
     });
-
-    private void ChangeEntry(string name, Func<byte[], byte[]> change)
-    {
-        using ZipArchive zip = ZipFile.Open(ModelPath, ZipArchiveMode.Update);
-        ZipArchiveEntry entry = zip.Entries.Single(entry => entry.Name == name);
-        using var content = new MemoryStream();
-        using (Stream stream = entry.Open())
-        {
-            stream.CopyTo(content);
-        }
-
-        entry.Delete();
-        using Stream changed = zip.CreateEntry(entry.FullName).Open();
-        changed.Write(change(content.ToArray()));
-    }
 }
