@@ -12,7 +12,7 @@ namespace Smile.ML.Analysis;
 /// <param name="inputs">Input features.</param>
 /// <param name="experts">Number of experts.</param>
 /// <param name="options">How to fuse.</param>
-public sealed class LayerBenchmark(int outputs, int inputs, int experts, SmileFusionOptions options) : IDisposable
+internal sealed class LayerBenchmark(int outputs, int inputs, int experts, SmileFusionOptions options) : IDisposable
 {
     private const int Runs = 11;
 

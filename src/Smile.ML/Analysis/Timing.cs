@@ -3,7 +3,7 @@ using System.Diagnostics;
 namespace Smile.ML.Analysis;
 
 /// <summary>Several measurements of one thing.</summary>
-public sealed class Timing
+internal sealed class Timing
 {
     private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(1.5);
 

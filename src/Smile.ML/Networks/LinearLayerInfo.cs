@@ -5,7 +5,7 @@ namespace Smile.ML.Networks;
 /// <param name="Outputs">Output features.</param>
 /// <param name="Inputs">Input features.</param>
 /// <param name="HasBias">Whether it has a bias.</param>
-public sealed record LinearLayerInfo(string Name, int Outputs, int Inputs, bool HasBias)
+internal sealed record LinearLayerInfo(string Name, int Outputs, int Inputs, bool HasBias)
 {
     /// <summary>Gets the name of the tensor that holds the weight: for a tied layer, another module's.</summary>
     public string WeightName { get; init; } = $"{Name}.weight";
