@@ -118,7 +118,7 @@ public sealed class PoolEvaluation : IDisposable
             _ => "",
         };
         return Evaluate(
-            $"{SmileSetting.Of(options)}{shared}",
+            $"{SmileSetting.From(options)}{shared}",
             _ => SmileModel.Load(output, _compute),
             sameForAll: true,
             report.FusedParameters,

@@ -15,5 +15,5 @@ public sealed record RoutingAnalysis(IReadOnlyList<LayerRouting> Layers)
 
     /// <summary>Audits the routing mass, the mean over the layers.</summary>
     /// <returns>The audit; null where no layer is routed.</returns>
-    public RoutingAudit? Audit() => Layers.Count > 0 ? RoutingAudit.Of(LabelledMatrix.Mean([.. Layers.Select(layer => layer.Mass)])) : null;
+    public RoutingAudit? Audit() => Layers.Count > 0 ? RoutingAudit.From(LabelledMatrix.Mean([.. Layers.Select(layer => layer.Mass)])) : null;
 }

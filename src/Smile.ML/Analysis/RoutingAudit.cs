@@ -29,7 +29,7 @@ public sealed record RoutingAudit
     /// <summary>Audits routing mass.</summary>
     /// <param name="mass">[domains, experts]; rows sum to 1.</param>
     /// <returns>The audit.</returns>
-    public static RoutingAudit Of(LabelledMatrix mass)
+    public static RoutingAudit From(LabelledMatrix mass)
     {
         ArgumentNullException.ThrowIfNull(mass);
         double[][] domains = [.. mass.Rows.Select((_, domain) => mass.GetRow(domain).ToArray())];

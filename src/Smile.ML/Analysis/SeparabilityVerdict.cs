@@ -50,7 +50,7 @@ public sealed record SeparabilityVerdict
     /// <param name="inputs">The overlap of the tasks' layer inputs; empty where there is no data.</param>
     /// <returns>The verdict.</returns>
     /// <exception cref="ArgumentException">Both are empty.</exception>
-    public static SeparabilityVerdict Of(IReadOnlyList<LayerWeightAnalysis> weights, IReadOnlyList<LayerInputOverlap> inputs)
+    public static SeparabilityVerdict From(IReadOnlyList<LayerWeightAnalysis> weights, IReadOnlyList<LayerInputOverlap> inputs)
     {
         ArgumentNullException.ThrowIfNull(weights);
         ArgumentNullException.ThrowIfNull(inputs);

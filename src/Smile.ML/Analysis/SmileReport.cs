@@ -121,7 +121,7 @@ public sealed class SmileReport
             Threads = options.Compute?.Threads,
         };
         layers.AddRange(WeightAnalysis.Measure(pool, analysis, cancellationToken));
-        SeparabilityVerdict verdict = SeparabilityVerdict.Of(layers, []);
+        SeparabilityVerdict verdict = SeparabilityVerdict.From(layers, []);
         return new SmileReport
         {
             Pool = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(pool.Location))),
@@ -141,7 +141,7 @@ public sealed class SmileReport
         SmileSetting setting = options.Setting;
         progress?.Report("Layer inputs");
         IReadOnlyList<LayerInputOverlap> inputs = evaluation.InputOverlap(OverlapRows, cancellationToken);
-        SeparabilityVerdict verdict = SeparabilityVerdict.Of(weights.Weights, inputs);
+        SeparabilityVerdict verdict = SeparabilityVerdict.From(weights.Weights, inputs);
 
         progress?.Report("Fine-tuned models");
         MethodResult fineTuned = evaluation.FineTuned(cancellationToken);

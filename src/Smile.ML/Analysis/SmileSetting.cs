@@ -11,7 +11,7 @@ public sealed record SmileSetting(int? ExpertRank, int RouterRank, int ExpertsPe
 {
     /// <summary>Gets the setting of fusion options.</summary>
     /// <param name="options">The options.</param>
-    public static SmileSetting Of(SmileFusionOptions options)
+    public static SmileSetting From(SmileFusionOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
         return new SmileSetting(options.ExpertRank, options.RouterRank, options.ExpertsPerToken);

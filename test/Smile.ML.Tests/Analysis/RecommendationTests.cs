@@ -5,7 +5,7 @@ namespace Smile.ML.Tests.Analysis;
 [TestClass]
 public sealed class RecommendationTests
 {
-    private static readonly SeparabilityVerdict Good = SeparabilityVerdict.Of(
+    private static readonly SeparabilityVerdict Good = SeparabilityVerdict.From(
         [], [new LayerInputOverlap("layer", new LabelledMatrix(["a", "b"], ["a", "b"], (i, j) => i == j ? 1 : 0.1))]);
 
     [TestMethod]

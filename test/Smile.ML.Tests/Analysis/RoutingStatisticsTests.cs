@@ -61,19 +61,19 @@ public sealed class RoutingStatisticsTests
     [TestMethod]
     public void AuditOfSpecialistsAndOfOneThatServesAll()
     {
-        RoutingAudit specialists = RoutingAudit.Of(Mass([[1, 0, 0], [0, 1, 0], [0, 0, 1]]));
+        RoutingAudit specialists = RoutingAudit.From(Mass([[1, 0, 0], [0, 1, 0], [0, 0, 1]]));
         CollectionAssert.AreEqual(new[] { "0", "1", "2" }, specialists.Committee.ToArray());
         Assert.AreEqual(1, specialists.CommitteeMass, 1e-12);
         Assert.AreEqual(0, specialists.Jaccard);
         Assert.AreEqual(0, specialists.Gini, 1e-12);
 
-        RoutingAudit collapsed = RoutingAudit.Of(Mass([[0, 1, 0], [0, 1, 0], [0, 1, 0]]));
+        RoutingAudit collapsed = RoutingAudit.From(Mass([[0, 1, 0], [0, 1, 0], [0, 1, 0]]));
         CollectionAssert.AreEqual(new[] { "1" }, collapsed.Committee.ToArray());
         Assert.AreEqual(1, collapsed.Jaccard);
         Assert.AreEqual(2.0 / 3, collapsed.Gini, 1e-12);
 
         // Expert 0 has half of the first domain and 0.4 of the second, which needs 1 as well; 2 would do, but carries less.
-        RoutingAudit mixed = RoutingAudit.Of(Mass([[0.5, 0.3, 0.2], [0.4, 0.35, 0.25]]));
+        RoutingAudit mixed = RoutingAudit.From(Mass([[0.5, 0.3, 0.2], [0.4, 0.35, 0.25]]));
         CollectionAssert.AreEqual(new[] { "0", "1" }, mixed.Committee.ToArray());
         Assert.AreEqual(0.775, mixed.CommitteeMass, 1e-12);
         Assert.AreEqual(0.5, mixed.Jaccard, 1e-12);
@@ -88,7 +88,7 @@ public sealed class RoutingStatisticsTests
             double[] row = [.. Enumerable.Range(0, 30).Select(_ => random.NextDouble())];
             return row.Select(value => value / row.Sum()).ToArray();
         })];
-        RoutingAudit audit = RoutingAudit.Of(Mass(mass));
+        RoutingAudit audit = RoutingAudit.From(Mass(mass));
         Assert.IsTrue(audit.Committee.Count < 30);
         foreach (double[] domain in mass)
         {

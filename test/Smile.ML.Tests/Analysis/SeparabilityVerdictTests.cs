@@ -11,8 +11,8 @@ public sealed class SeparabilityVerdictTests
     [DataRow(0.9, Separability.Poor)]
     public void InputsDecideWhereThereAreAny(double overlap, Separability expected)
     {
-        SeparabilityVerdict alone = SeparabilityVerdict.Of([], Inputs(overlap));
-        SeparabilityVerdict withWeights = SeparabilityVerdict.Of(Weights(0.3), Inputs(overlap));
+        SeparabilityVerdict alone = SeparabilityVerdict.From([], Inputs(overlap));
+        SeparabilityVerdict withWeights = SeparabilityVerdict.From(Weights(0.3), Inputs(overlap));
         Assert.AreEqual(expected, alone.Level);
         Assert.AreEqual(expected, withWeights.Level);
         Assert.AreEqual(overlap, alone.InputOverlap!.Value, 1e-12);
@@ -26,7 +26,7 @@ public sealed class SeparabilityVerdictTests
     [DataRow(0.8, Separability.Poor)]
     public void WeightsAloneDecideByTheOverlapBeyondChance(double overlap, Separability expected)
     {
-        SeparabilityVerdict verdict = SeparabilityVerdict.Of(Weights(overlap), []);
+        SeparabilityVerdict verdict = SeparabilityVerdict.From(Weights(overlap), []);
         Assert.AreEqual(expected, verdict.Level);
         Assert.AreEqual((overlap - 0.1) / 0.9, verdict.RouterOverlap!.Value, 1e-12);
         StringAssert.Contains(verdict.Summary, "weak evidence", StringComparison.Ordinal);
@@ -36,7 +36,7 @@ public sealed class SeparabilityVerdictTests
     public void TheClosestPairIsNamed()
     {
         LabelledMatrix cosine = new(["a", "b", "c"], ["a", "b", "c"], (i, j) => i == j ? 1 : i + j == 3 ? 0.9 : 0.4);
-        SeparabilityVerdict verdict = SeparabilityVerdict.Of([], [new LayerInputOverlap("layer", cosine)]);
+        SeparabilityVerdict verdict = SeparabilityVerdict.From([], [new LayerInputOverlap("layer", cosine)]);
         Assert.AreEqual(new TaskPair("b", "c", 0.9), verdict.ClosestPairs[0]);
         Assert.IsTrue(verdict.Advice.Any(advice => advice.Contains("b from c", StringComparison.Ordinal)));
     }
@@ -45,7 +45,7 @@ public sealed class SeparabilityVerdictTests
     public void OneExpertNeedsNoRouting()
     {
         LabelledMatrix one = new(["a"], ["a"], (_, _) => 1);
-        SeparabilityVerdict verdict = SeparabilityVerdict.Of([], [new LayerInputOverlap("layer", one)]);
+        SeparabilityVerdict verdict = SeparabilityVerdict.From([], [new LayerInputOverlap("layer", one)]);
         Assert.AreEqual(Separability.Good, verdict.Level);
         StringAssert.Contains(verdict.Summary, "nothing to route", StringComparison.Ordinal);
         StringAssert.Contains(Recommendation.From(verdict).Headline, "SMILE needs two or more", StringComparison.Ordinal);

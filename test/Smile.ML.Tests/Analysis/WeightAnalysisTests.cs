@@ -43,7 +43,7 @@ public sealed class WeightAnalysisTests
     {
         using var folder = new TemporaryFolder();
         using ModelPool pool = ModelPool.Open(TestPool.WriteMlp(folder, 2, [14, 11], deltaRank: 3));
-        SeparabilityVerdict[] verdicts = [.. new[] { 3, 11, 14, 40 }.Select(rank => SeparabilityVerdict.Of(
+        SeparabilityVerdict[] verdicts = [.. new[] { 3, 11, 14, 40 }.Select(rank => SeparabilityVerdict.From(
             [.. WeightAnalysis.Measure(pool, new WeightAnalysisOptions { RouterRank = rank, Zones = false })], []))];
         foreach (SeparabilityVerdict verdict in verdicts)
         {
