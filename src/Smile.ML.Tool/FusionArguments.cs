@@ -87,7 +87,7 @@ internal sealed class FusionArguments
 
     public SmileFusionOptions Read(ParseResult parsed)
     {
-        var options = new SmileFusionOptions
+        return new SmileFusionOptions
         {
             ExpertRank = ParseRank(parsed.GetValue(_expertRank)!, out int rank) ? rank : null,
             RouterRank = parsed.GetValue(_routerRank),
@@ -98,6 +98,7 @@ internal sealed class FusionArguments
                 "average-leaves" => SharedParameters.AverageLeaves,
                 _ => SharedParameters.Pretrained,
             },
+            Keep = parsed.GetValue(_keep) ?? [],
             Compatibility = parsed.GetValue(_compatibility) is null ? FusionCompatibility.None : FusionCompatibility.FusionBench,
             Precision = parsed.GetValue(_dtype) switch
             {
@@ -109,12 +110,6 @@ internal sealed class FusionArguments
             MaxMemory = parsed.GetValue(_maxMemory),
             Threads = parsed.GetValue(_threads),
         };
-        foreach (string pattern in parsed.GetValue(_keep) ?? [])
-        {
-            options.Keep.Add(pattern);
-        }
-
-        return options;
     }
 
     private static bool ParseRank(string text, out int rank)

@@ -189,21 +189,14 @@ public sealed class PoolEvaluation : IDisposable
     /// <summary>Fuses the pool once for several settings, at their largest ranks.</summary>
     internal FusedPool Fuse(IReadOnlyCollection<SmileSetting> settings, SmileFusionOptions? options, CancellationToken cancellationToken)
     {
-        var largest = new SmileFusionOptions
+        options ??= new SmileFusionOptions();
+        SmileFusionOptions largest = options with
         {
             ExpertRank = settings.Any(setting => setting.ExpertRank is null) ? null : settings.Max(setting => setting.ExpertRank),
             RouterRank = settings.Max(setting => setting.RouterRank),
             ExpertsPerToken = settings.Max(setting => setting.ExpertsPerToken),
-            Shared = options?.Shared ?? SharedParameters.Pretrained,
-            Compatibility = options?.Compatibility ?? FusionCompatibility.None,
-            Threads = options?.Threads ?? _compute?.Threads,
-            MaxMemory = options?.MaxMemory,
+            Threads = options.Threads ?? _compute?.Threads,
         };
-        foreach (string pattern in options?.Keep ?? [])
-        {
-            largest.Keep.Add(pattern);
-        }
-
         return new FusedPool(_pool, largest, cancellationToken);
     }
 

@@ -25,8 +25,8 @@ public sealed class SmileFusion
     private readonly SmileFusionOptions _options;
 
     /// <summary>Creates a fusion.</summary>
-    /// <param name="options">How to fuse, as the options are now; the defaults where null.</param>
-    public SmileFusion(SmileFusionOptions? options = null) => _options = options?.Copy() ?? new SmileFusionOptions();
+    /// <param name="options">How to fuse; the defaults where null.</param>
+    public SmileFusion(SmileFusionOptions? options = null) => _options = options ?? new SmileFusionOptions();
 
     private bool FollowsFusionBench => _options.Compatibility == FusionCompatibility.FusionBench;
 

@@ -3,48 +3,40 @@ using Smile.ML.Compute;
 namespace Smile.ML.Fusion;
 
 /// <summary>How SMILE fuses a pool (arXiv 2408.10174; the words in brackets are the paper's and FusionBench's).</summary>
-public sealed class SmileFusionOptions
+public sealed record SmileFusionOptions
 {
-    /// <summary>Gets or sets the rank of each expert [k, <c>rank_of_expert</c>]; null keeps the whole weight delta. 32 by default.</summary>
-    public int? ExpertRank { get; set; } = 32;
+    /// <summary>Gets the rank of each expert [k, <c>rank_of_expert</c>]; null keeps the whole weight delta. 32 by default.</summary>
+    public int? ExpertRank { get; init; } = 32;
 
-    /// <summary>Gets or sets the router rows per expert [k_gate, <c>rank_of_router</c>]. 16 by default.</summary>
-    public int RouterRank { get; set; } = 16;
+    /// <summary>Gets the router rows per expert [k_gate, <c>rank_of_router</c>]. 16 by default.</summary>
+    public int RouterRank { get; init; } = 16;
 
-    /// <summary>Gets or sets how many experts each token goes to [top_k, <c>num_experts_per_tok</c>]. 1 by default.</summary>
-    public int ExpertsPerToken { get; set; } = 1;
+    /// <summary>Gets how many experts each token goes to [top_k, <c>num_experts_per_tok</c>]. 1 by default.</summary>
+    public int ExpertsPerToken { get; init; } = 1;
 
-    /// <summary>Gets or sets what becomes of the parameters that are not upscaled.</summary>
-    public SharedParameters Shared { get; set; } = SharedParameters.Pretrained;
+    /// <summary>Gets what becomes of the parameters that are not upscaled.</summary>
+    public SharedParameters Shared { get; init; } = SharedParameters.Pretrained;
 
     /// <summary>
     /// Gets the patterns of linear layers that stay at the pretrained weights. A pattern is a layer's whole name, in which <c>*</c>
     /// stands for any characters and <c>?</c> for one.
     /// </summary>
-    public IList<string> Keep { get; private set; } = [];
+    public IReadOnlyList<string> Keep { get; init; } = [];
 
-    /// <summary>Gets or sets whose treatment of degenerate layers to follow.</summary>
-    public FusionCompatibility Compatibility { get; set; }
+    /// <summary>Gets whose treatment of degenerate layers to follow.</summary>
+    public FusionCompatibility Compatibility { get; init; }
 
-    /// <summary>Gets or sets the element types of the result.</summary>
-    public StoredPrecision Precision { get; set; }
+    /// <summary>Gets the element types of the result.</summary>
+    public StoredPrecision Precision { get; init; }
 
-    /// <summary>Gets or sets the threads to work with; null for all that the machine (its cgroup) gives.</summary>
-    public int? Threads { get; set; }
+    /// <summary>Gets the threads to work with, 1 to 1024; null for all that the machine (its cgroup) gives.</summary>
+    public int? Threads { get; init; }
 
     /// <summary>
-    /// Gets or sets the bytes of working memory that fusing may take; null for no limit. Fewer experts are then
+    /// Gets the bytes of working memory that fusing may take; null for no limit. Fewer experts are then
     /// worked on at once.
     /// </summary>
-    public long? MaxMemory { get; set; }
-
-    /// <summary>Makes a copy, which later changes don't reach.</summary>
-    internal SmileFusionOptions Copy()
-    {
-        var copy = (SmileFusionOptions)MemberwiseClone();
-        copy.Keep = [.. Keep];
-        return copy;
-    }
+    public long? MaxMemory { get; init; }
 
     /// <summary>Checks the options against a pool's number of experts.</summary>
     /// <param name="expertCount">Number of experts.</param>

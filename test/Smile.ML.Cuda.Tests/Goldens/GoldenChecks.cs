@@ -74,7 +74,7 @@ internal sealed class GoldenChecks(string folder, string device, double toleranc
     {
         int rank = setting.Value.GetProperty("k").GetInt32();
         bool average = setting.Value.TryGetProperty("average_experts", out JsonElement value) && value.GetBoolean();
-        var options = new SmileFusionOptions
+        return new SmileFusionOptions
         {
             ExpertRank = rank > 0 ? rank : null,
             RouterRank = setting.Value.GetProperty("gate_k").GetInt32(),
@@ -83,16 +83,9 @@ internal sealed class GoldenChecks(string folder, string device, double toleranc
             Shared = !average ? SharedParameters.Pretrained
                 : setting.Name.EndsWith("avgall", StringComparison.Ordinal) ? SharedParameters.Average
                 : SharedParameters.AverageLeaves,
+            Keep = [.. setting.Value.GetProperty("kept_because").EnumerateObject()
+                .Where(kept => kept.Value.GetString()!.Contains("head", StringComparison.Ordinal)).Select(kept => kept.Name)],
         };
-        foreach (JsonProperty kept in setting.Value.GetProperty("kept_because").EnumerateObject())
-        {
-            if (kept.Value.GetString()!.Contains("head", StringComparison.Ordinal))
-            {
-                options.Keep.Add(kept.Name);
-            }
-        }
-
-        return options;
     }
 
     private void Compare(string what, HostTensor expected, HostTensor actual)

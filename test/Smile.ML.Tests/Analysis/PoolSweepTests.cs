@@ -33,6 +33,24 @@ public sealed class PoolSweepTests
     }
 
     [TestMethod]
+    public void ASweepTakesEveryOptionButItsSettings()
+    {
+        using var folder = new TemporaryFolder();
+        using ModelPool pool = ModelPool.Open(EvaluationPool(folder));
+        using PoolEvaluation evaluation = PoolEvaluation.Open(pool, folder["heads"], folder["data"]);
+        var options = new SmileFusionOptions { Precision = StoredPrecision.BF16, Keep = ["*.q_proj"] };
+        SmileSetting setting = new(4, 2, 1);
+        using (FusedPool fused = evaluation.Fuse([setting], options, CancellationToken.None))
+        {
+            Assert.IsTrue(fused.Folder.Tensors.Values.All(tensor => tensor.Type is TensorType.BF16 or TensorType.I64));
+        }
+
+        MethodResult single = evaluation.Smile(options with { ExpertRank = 4, RouterRank = 2 }), point = evaluation.Sweep([setting], options)[0].Result;
+        Assert.AreEqual(single.Parameters, point.Parameters);
+        Assert.IsTrue(single.Accuracy.SequenceEqual(point.Accuracy));
+    }
+
+    [TestMethod]
     public void ProjectingOntoEveryDirectionIsTheFineTunedModel()
     {
         // The pretrained weights are zero, so zone I is empty and zones II and III hold everything.

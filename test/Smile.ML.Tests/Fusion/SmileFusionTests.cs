@@ -149,7 +149,7 @@ public sealed class SmileFusionTests
             (SharedParameters.Pretrained, false, false), (SharedParameters.AverageLeaves, false, true), (SharedParameters.Average, true, true),
         })
         {
-            var options = new SmileFusionOptions { Shared = shared, Keep = { "visual_*" } };
+            var options = new SmileFusionOptions { Shared = shared, Keep = ["visual_*"] };
             new SmileFusion(options).Fuse(pool, folder[$"{shared}"]);
             using HuggingFaceFolder fused = HuggingFaceFolder.Open(folder[$"{shared}"]);
             AssertClose(held ? Mean(pool, Held) : pool.Pretrained.ReadFloats(Held), fused.ReadFloats(Held), 1e-7);
@@ -166,10 +166,8 @@ public sealed class SmileFusionTests
         using ModelPool pool = ModelPool.Open(TestPool.WriteMlp(folder, 4, [300, 260, 200], deltaRank: 50));
         var options = new SmileFusionOptions { ExpertRank = 8, RouterRank = 4, Threads = 1 };
         new SmileFusion(options).Fuse(pool, folder["one"]);
-        options.Threads = 3;
-        new SmileFusion(options).Fuse(pool, folder["three"]);
-        options.MaxMemory = 2_500_000;
-        new SmileFusion(options).Fuse(pool, folder["little"]);
+        new SmileFusion(options with { Threads = 3 }).Fuse(pool, folder["three"]);
+        new SmileFusion(options with { Threads = 3, MaxMemory = 2_500_000 }).Fuse(pool, folder["little"]);
         byte[] expected = File.ReadAllBytes(Path.Combine(folder["one"], "model.safetensors"));
         CollectionAssert.AreEqual(expected, File.ReadAllBytes(Path.Combine(folder["three"], "model.safetensors")));
         CollectionAssert.AreEqual(expected, File.ReadAllBytes(Path.Combine(folder["little"], "model.safetensors")));
@@ -209,7 +207,7 @@ public sealed class SmileFusionTests
         using var folder = new TemporaryFolder();
         using (ModelPool pool = ModelPool.Open(TestPool.WriteMlp(folder, 1, [6, 8])))
         {
-            new SmileFusion(new SmileFusionOptions { Precision = StoredPrecision.BF16, Keep = { "layers.0" } }).Fuse(pool, folder["narrow"]);
+            new SmileFusion(new SmileFusionOptions { Precision = StoredPrecision.BF16, Keep = ["layers.0"] }).Fuse(pool, folder["narrow"]);
         }
 
         File.Copy(Path.Combine(folder["pool"], "a", "config.json"), Path.Combine(folder["narrow"], "config.json"), overwrite: true);
@@ -229,7 +227,7 @@ public sealed class SmileFusionTests
             ("RouterRank", new SmileFusionOptions { RouterRank = -1 }),
             ("ExpertsPerToken", new SmileFusionOptions { ExpertsPerToken = 3 }),
             ("MaxMemory", new SmileFusionOptions { MaxMemory = 100 }),
-            ("nothing.*", new SmileFusionOptions { Keep = { "nothing.*" } }),
+            ("nothing.*", new SmileFusionOptions { Keep = ["nothing.*"] }),
         })
         {
             SmileException exception = Assert.ThrowsExactly<SmileException>(() => new SmileFusion(options).Fuse(pool, folder["fused"]));

@@ -93,7 +93,7 @@ public sealed class GoldenNetworkTests
     private static SmileFusionOptions Options(JsonProperty setting)
     {
         int rank = setting.Value.GetProperty("k").GetInt32();
-        var options = new SmileFusionOptions
+        return new SmileFusionOptions
         {
             ExpertRank = rank > 0 ? rank : null,
             RouterRank = setting.Value.GetProperty("gate_k").GetInt32(),
@@ -101,13 +101,9 @@ public sealed class GoldenNetworkTests
             Compatibility = FusionCompatibility.FusionBench,
             Shared = !setting.Value.TryGetProperty("average_experts", out JsonElement average) || !average.GetBoolean() ? SharedParameters.Pretrained
                 : setting.Name.EndsWith("avgall", StringComparison.Ordinal) ? SharedParameters.Average : SharedParameters.AverageLeaves,
+            Keep = [.. setting.Value.GetProperty("kept_because").EnumerateObject()
+                .Where(kept => kept.Value.GetString()!.Contains("head", StringComparison.Ordinal)).Select(kept => kept.Name)],
         };
-        foreach (JsonProperty kept in setting.Value.GetProperty("kept_because").EnumerateObject().Where(kept => kept.Value.GetString()!.Contains("head", StringComparison.Ordinal)))
-        {
-            options.Keep.Add(kept.Name);
-        }
-
-        return options;
     }
 
     /// <summary>Continues the inputs greedily by as many tokens as are expected, past any end of text.</summary>

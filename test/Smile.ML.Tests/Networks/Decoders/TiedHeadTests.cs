@@ -23,12 +23,7 @@ public sealed class TiedHeadTests
         using var folder = new TemporaryFolder();
         var pretrained = new TinyDecoder("qwen2", """{"tie_word_embeddings": true}""", seed: 1);
         var expert = new TinyDecoder("qwen2", """{"tie_word_embeddings": true}""", seed: 2);
-        var options = new SmileFusionOptions { ExpertRank = null, RouterRank = 2, Shared = shared };
-        if (keepHead)
-        {
-            options.Keep.Add(Head);
-        }
-
+        var options = new SmileFusionOptions { ExpertRank = null, RouterRank = 2, Shared = shared, Keep = keepHead ? [Head] : [] };
         using ModelPool pool = ModelPool.Open(pretrained.Write(folder["base"]), [KeyValuePair.Create("e", expert.Write(folder["e"]))]);
         FusionReport report = new SmileFusion(options).Fuse(pool, folder["fused"]);
         Assert.AreEqual(!keepHead, report.Upscaled.Contains(Head));
