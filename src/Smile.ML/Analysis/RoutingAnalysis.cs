@@ -5,13 +5,14 @@ namespace Smile.ML.Analysis;
 public sealed record RoutingAnalysis(IReadOnlyList<LayerRouting> Layers)
 {
     /// <summary>Gets the share of tokens that choose their own task's expert [layers, tasks].</summary>
-    public LabelledMatrix OwnExpertShares { get; } = new(
+    public LabelledMatrix OwnExpertShares => new(
         [.. Layers.Select(layer => layer.Layer)],
         Layers.Count > 0 ? Layers[0].Shares.Rows : [],
         (layer, task) => Layers[layer].OwnExpertShare(task));
 
     /// <summary>Gets the mean of <see cref="OwnExpertShares"/> over layers and tasks; chance is one over the number of experts.</summary>
-    public double MeanOwnExpertShare => Layers.Count > 0 ? OwnExpertShares.Rows.Select((_, layer) => OwnExpertShares.GetRow(layer).Average()).Average() : 0;
+    public double MeanOwnExpertShare => Layers
+        .Select(layer => Enumerable.Range(0, layer.Shares.Rows.Count).Average(layer.OwnExpertShare)).DefaultIfEmpty().Average();
 
     /// <summary>Audits the routing mass, the mean over the layers.</summary>
     /// <returns>The audit; null where no layer is routed.</returns>

@@ -21,6 +21,11 @@ public sealed class RoutingStatisticsTests
         CollectionAssert.AreEqual(new[] { 1.25 / 3, 1.75 / 3, 0 }, layer.Mass.GetRow(0).ToArray());
         Assert.AreEqual(2.0 / 3, layer.OwnExpertShare(0));
         Assert.AreEqual(0, layer.OwnExpertShare(1));
+        RoutingAnalysis analysis = statistics.Summarize();
+        CollectionAssert.AreEqual(new[] { 2.0 / 3, 0 }, analysis.OwnExpertShares.GetRow(0).ToArray());
+        Assert.AreEqual(1.0 / 3, analysis.MeanOwnExpertShare, 1e-12);
+        Assert.AreEqual(0, (analysis with { Layers = [] }).OwnExpertShares.Rows.Count, "What is computed follows a changed copy.");
+        Assert.AreEqual(0, (analysis with { Layers = [] }).MeanOwnExpertShare);
         Assert.AreEqual(4, layer.Margins.Tokens);
         Assert.AreEqual(1, layer.Margins.Own[10]);
         Assert.AreEqual(1, layer.Margins.Own[0]);
