@@ -57,7 +57,9 @@ public sealed class TaskData : IDisposable
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="maxCount">Takes this many images at most, evenly from the whole file; all where null.</param>
+    /// <returns>The data; dispose it to close its file.</returns>
     /// <exception cref="SmileException">The file is not readable, or not such a data set.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">No image at all is to be taken.</exception>
     public static TaskData Open(string path, int? maxCount = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -79,7 +81,9 @@ public sealed class TaskData : IDisposable
     /// <summary>Opens every <c>*_test.safetensors</c> of a folder, in ordinal order of their names.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="maxCount">Takes this many images of each at most, evenly from the whole file; all where null.</param>
+    /// <returns>The data of each task; dispose them to close their files.</returns>
     /// <exception cref="SmileException">There is no such folder, it holds no data set, or one is not readable.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">No image at all is to be taken.</exception>
     public static IReadOnlyList<TaskData> OpenFolder(string folder, int? maxCount = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -106,10 +110,12 @@ public sealed class TaskData : IDisposable
     /// <param name="start">Index of the first.</param>
     /// <param name="count">How many.</param>
     /// <returns>Float values [count, C, H, W] as the network takes them.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">There are no such images.</exception>
     public HostTensor ReadImages(int start, int count)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(start);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(start + count, Count);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Count - start);
         int size = checked((int)(_images.ElementCount / _images.Shape[0]));
         var values = new float[checked(count * size)];
         for (int i = 0; i < count; i++)
@@ -123,6 +129,7 @@ public sealed class TaskData : IDisposable
     /// <summary>Reads a few images, taken evenly from all.</summary>
     /// <param name="count">How many at most.</param>
     /// <returns>Float values [count, C, H, W] as the network takes them.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The count is below 1.</exception>
     public HostTensor ReadSample(int count)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);

@@ -90,6 +90,8 @@ public sealed class PoolSweepTests
         }
 
         CollectionAssert.AreEqual(few.ReadImages(0, 4).Floats, all.ReadSample(4).Floats);
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => few.ReadImages(2, 3));
+        Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => few.ReadImages(int.MaxValue, 1));
     }
 
     /// <summary>A pool of two experts with random heads and ten random images per task.</summary>
