@@ -19,6 +19,7 @@ public sealed record BlockError(int Block, double Error)
     /// <param name="cancellationToken">Ends the comparison.</param>
     /// <returns>One error per block; none where the architecture has no blocks.</returns>
     /// <exception cref="SmileException">The sample doesn't fit the models' inputs.</exception>
+    /// <exception cref="OperationCanceledException">The comparison was cancelled.</exception>
     public static IReadOnlyList<BlockError> Measure(
         SmileModel fineTuned, SmileModel approximation, TaskSample sample, CancellationToken cancellationToken = default)
     {

@@ -51,6 +51,7 @@ public sealed record CheckpointSummary
 
     /// <summary>Reads a summary.</summary>
     /// <param name="path">A Hugging Face folder, a fused folder, a PEFT LoRA adapter's folder, or a safetensors file.</param>
+    /// <returns>The summary.</returns>
     /// <exception cref="SmileException">There is nothing readable there.</exception>
     public static CheckpointSummary Read(string path)
     {

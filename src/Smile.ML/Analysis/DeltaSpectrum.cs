@@ -10,6 +10,7 @@ public sealed record DeltaSpectrum(string Expert, IReadOnlyList<double> Singular
     /// <summary>Gets the cumulative explained variance: the share of ||D||_F^2 that the first k directions carry. 1 for a zero delta.</summary>
     /// <param name="rank">k; beyond the known singular values the share stays where it is.</param>
     /// <returns>A share from 0 to 1.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The rank is negative.</exception>
     public double ExplainedVariance(int rank)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rank);

@@ -19,6 +19,7 @@ public static class Evaluation
     /// <exception cref="SmileException">
     /// The model's embedding is not of the head's size, a label is not one of its classes, or an image's embedding is not finite.
     /// </exception>
+    /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
     public static double Accuracy(
         SmileModel model, TaskHead head, TaskData data, IRoutingObserver? observer = null, CancellationToken cancellationToken = default)
     {

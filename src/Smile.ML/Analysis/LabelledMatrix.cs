@@ -50,6 +50,7 @@ public sealed class LabelledMatrix : IHtmlDisplay
     /// <summary>Averages matrices with the same names.</summary>
     /// <param name="matrices">At least one.</param>
     /// <returns>The mean, value by value.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">There is none.</exception>
     public static LabelledMatrix Mean(params IReadOnlyList<LabelledMatrix> matrices)
     {
         ArgumentNullException.ThrowIfNull(matrices);
@@ -59,6 +60,7 @@ public sealed class LabelledMatrix : IHtmlDisplay
 
     /// <summary>Gets the values of one row.</summary>
     /// <param name="row">The row.</param>
+    /// <returns>One value per column.</returns>
     public IReadOnlyList<double> GetRow(int row) => [.. Enumerable.Range(0, Columns.Count).Select(column => _values[row, column])];
 
     /// <summary>Draws the matrix as a heat map, from -1 (orange) over 0 (no colour) to 1 (blue).</summary>

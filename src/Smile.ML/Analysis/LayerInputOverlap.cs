@@ -21,6 +21,7 @@ public sealed record LayerInputOverlap(string Layer, LabelledMatrix Cosine)
     /// <param name="cancellationToken">Ends the measurement.</param>
     /// <returns>The linear layers that SMILE upscales, in the order of the computation.</returns>
     /// <exception cref="SmileException">The architecture is unsupported, or a sample doesn't fit the network's inputs.</exception>
+    /// <exception cref="OperationCanceledException">The measurement was cancelled.</exception>
     public static IReadOnlyList<LayerInputOverlap> Measure(
         HuggingFaceFolder pretrained, IReadOnlyList<TaskSample> samples, ComputeOptions? compute = null, CancellationToken cancellationToken = default)
     {

@@ -17,6 +17,7 @@ public sealed record LayerRouting
 
     /// <summary>Gets the share of a task's tokens whose first choice is the task's own expert, the one of its name; 0 where there is none.</summary>
     /// <param name="task">Index of the task.</param>
+    /// <returns>From 0 to 1.</returns>
     public double OwnExpertShare(int task)
     {
         int own = Shares.Columns.ToList().IndexOf(Shares.Rows[task]);

@@ -50,7 +50,9 @@ public sealed class PoolEvaluation : IDisposable
     /// <param name="dataFolder">One <c>TASK_test.safetensors</c> per expert.</param>
     /// <param name="compute">Where to run; the CPU where null.</param>
     /// <param name="maxRowsPerTask">Evaluates on this many rows of each task at most, taken evenly from all; on all where null.</param>
+    /// <returns>The evaluation; dispose it to close the data's files.</returns>
     /// <exception cref="SmileException">An expert doesn't fit the pretrained model, or has no data or head.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">No row at all is to be taken.</exception>
     public static PoolEvaluation Open(
         ModelPool pool, string headsFolder, string dataFolder, ComputeOptions? compute = null, int? maxRowsPerTask = null)
     {
@@ -59,10 +61,16 @@ public sealed class PoolEvaluation : IDisposable
     }
 
     /// <summary>Evaluates the pretrained model on every task.</summary>
+    /// <param name="cancellationToken">Ends the evaluation.</param>
+    /// <returns>Each task's accuracy, and the model's size.</returns>
+    /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
     public MethodResult Pretrained(CancellationToken cancellationToken = default)
         => Evaluate("pretrained", _ => Load(_pool.Pretrained), sameForAll: true, _pool.Pretrained.CountParameters(), cancellationToken);
 
     /// <summary>Evaluates each expert on its own task.</summary>
+    /// <param name="cancellationToken">Ends the evaluation.</param>
+    /// <returns>Each task's accuracy, and the model's size.</returns>
+    /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
     public MethodResult FineTuned(CancellationToken cancellationToken = default)
         => Evaluate(
             "finetuned (each on its own task)",
@@ -72,13 +80,18 @@ public sealed class PoolEvaluation : IDisposable
             cancellationToken);
 
     /// <summary>Evaluates the mean of the experts' parameters.</summary>
+    /// <param name="cancellationToken">Ends the evaluation.</param>
+    /// <returns>Each task's accuracy, and the model's size.</returns>
+    /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
     public MethodResult Average(CancellationToken cancellationToken = default)
         => Merged("simple average", new SimpleAverage(), cancellationToken);
 
     /// <summary>Evaluates a dense merge.</summary>
     /// <param name="method">How to merge.</param>
     /// <param name="cancellationToken">Ends the evaluation.</param>
+    /// <returns>Each task's accuracy, and the model's size.</returns>
     /// <exception cref="SmileException">The method can't merge this pool.</exception>
+    /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
     public MethodResult Merged(MergeMethod method, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(method);
@@ -86,6 +99,9 @@ public sealed class PoolEvaluation : IDisposable
     }
 
     /// <summary>Evaluates the routing oracle: every row to its task's expert, dense, over the pretrained norms and embeddings.</summary>
+    /// <param name="cancellationToken">Ends the evaluation.</param>
+    /// <returns>Each task's accuracy, and the model's size.</returns>
+    /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
     public MethodResult Oracle(CancellationToken cancellationToken = default)
         => EvaluateOracle("oracle routing, dense experts, base non-linear parameters", rank: null, cancellationToken);
 
@@ -95,6 +111,9 @@ public sealed class PoolEvaluation : IDisposable
     /// </summary>
     /// <param name="rank">The rank of each expert's weight deltas.</param>
     /// <param name="cancellationToken">Ends the evaluation.</param>
+    /// <returns>Each task's accuracy, and the model's size.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The rank is below 1.</exception>
+    /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
     public MethodResult LowRankOracle(int rank, CancellationToken cancellationToken = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
@@ -105,6 +124,9 @@ public sealed class PoolEvaluation : IDisposable
     /// <param name="options">How to fuse.</param>
     /// <param name="observer">Told, task by task, where every token is routed; or null.</param>
     /// <param name="cancellationToken">Ends the evaluation.</param>
+    /// <returns>Each task's accuracy, and the model's size.</returns>
+    /// <exception cref="SmileException">An option is out of range, or what <see cref="SmileFusion.Fuse"/> says.</exception>
+    /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
     public MethodResult Smile(SmileFusionOptions options, Func<string, IRoutingObserver>? observer = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -132,6 +154,8 @@ public sealed class PoolEvaluation : IDisposable
     /// </summary>
     /// <param name="zone">The zone.</param>
     /// <param name="cancellationToken">Ends the evaluation.</param>
+    /// <returns>Each task's accuracy, and the model's size.</returns>
+    /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
     public MethodResult Projected(SubspaceZone zone, CancellationToken cancellationToken = default)
     {
         using WorkerPool threads = Threads(cancellationToken);
@@ -152,6 +176,7 @@ public sealed class PoolEvaluation : IDisposable
     /// <param name="cancellationToken">Ends the evaluation.</param>
     /// <returns>One point per setting, in their order.</returns>
     /// <exception cref="SmileException">A setting is out of range.</exception>
+    /// <exception cref="OperationCanceledException">The evaluation was cancelled.</exception>
     public IReadOnlyList<SweepPoint> Sweep(
         IReadOnlyCollection<SmileSetting> settings,
         SmileFusionOptions? options = null,
@@ -175,6 +200,8 @@ public sealed class PoolEvaluation : IDisposable
 
     /// <summary>Reads a few rows of every task, without their labels.</summary>
     /// <param name="rowsPerTask">How many of each at most, taken evenly from all.</param>
+    /// <returns>One sample per task.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The number is below 1.</exception>
     public IReadOnlyList<TaskSample> Sample(int rowsPerTask)
         => [.. _tasks.Select(task => new TaskSample(
             task.Name, new Dictionary<string, HostTensor> { [_manifest.Inputs[0].Name] = task.ReadSample(rowsPerTask) }))];
@@ -183,6 +210,8 @@ public sealed class PoolEvaluation : IDisposable
     /// <param name="rowsPerTask">Rows of each task to run.</param>
     /// <param name="cancellationToken">Ends the measurement.</param>
     /// <returns>The linear layers in the order of the computation.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The number of rows is below 1.</exception>
+    /// <exception cref="OperationCanceledException">The measurement was cancelled.</exception>
     public IReadOnlyList<LayerInputOverlap> InputOverlap(int rowsPerTask, CancellationToken cancellationToken = default)
         => LayerInputOverlap.Measure(_pool.Pretrained, Sample(rowsPerTask), _compute, cancellationToken);
 

@@ -16,6 +16,7 @@ public sealed record Recommendation(string Headline, IReadOnlyList<string> Reaso
 
     /// <summary>Recommends from the weights, and the inputs where there were any: nothing was evaluated.</summary>
     /// <param name="verdict">Whether the tasks can be told apart.</param>
+    /// <returns>The recommendation, without a setting.</returns>
     public static Recommendation From(SeparabilityVerdict verdict)
     {
         ArgumentNullException.ThrowIfNull(verdict);
@@ -34,6 +35,7 @@ public sealed record Recommendation(string Headline, IReadOnlyList<string> Reaso
     /// <param name="fineTuned">Each fine-tuned model on its own task.</param>
     /// <param name="merges">Dense models: the pretrained one and merges.</param>
     /// <param name="sweep">SMILE at several settings; at least one.</param>
+    /// <returns>The recommendation.</returns>
     public static Recommendation From(
         SeparabilityVerdict verdict, MethodResult fineTuned, IReadOnlyList<MethodResult> merges, IReadOnlyList<SweepPoint> sweep)
     {

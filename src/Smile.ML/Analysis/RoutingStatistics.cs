@@ -16,6 +16,7 @@ public sealed class RoutingStatistics
 
     /// <summary>Gets the observer to run a task's rows with; its own expert is the one of the same name.</summary>
     /// <param name="task">The task's name.</param>
+    /// <returns>The observer.</returns>
     public IRoutingObserver Observe(string task)
     {
         ArgumentException.ThrowIfNullOrEmpty(task);
@@ -28,6 +29,7 @@ public sealed class RoutingStatistics
     }
 
     /// <summary>Sums up what was seen.</summary>
+    /// <returns>The shares and margins, layer by layer.</returns>
     /// <exception cref="InvalidOperationException">A task that is being observed has not run yet.</exception>
     public RoutingAnalysis Summarize()
     {

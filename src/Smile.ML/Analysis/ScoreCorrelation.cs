@@ -25,6 +25,7 @@ public sealed record ScoreCorrelation(string Layer, double Correlation, int Toke
     /// <param name="cancellationToken">Ends the measurement.</param>
     /// <returns>The layers whose experts all have factors, in the order of the computation.</returns>
     /// <exception cref="SmileException">A sample doesn't fit the network's inputs.</exception>
+    /// <exception cref="OperationCanceledException">The measurement was cancelled.</exception>
     public static IReadOnlyList<ScoreCorrelation> Measure(
         HuggingFaceFolder folder, SmileModel model, IReadOnlyList<TaskSample> samples, CancellationToken cancellationToken = default)
     {

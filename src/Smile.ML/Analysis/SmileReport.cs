@@ -88,6 +88,7 @@ public sealed class SmileReport
     /// <exception cref="SmileException">
     /// An expert doesn't fit the pretrained model or lacks data or a head where folders of them are given, or a setting is out of range.
     /// </exception>
+    /// <exception cref="OperationCanceledException">The analysis was cancelled.</exception>
     public static SmileReport Create(
         ModelPool pool, SmileReportOptions? options = null, IProgress<string>? progress = null, CancellationToken cancellationToken = default)
     {

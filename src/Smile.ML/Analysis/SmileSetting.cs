@@ -11,6 +11,7 @@ public sealed record SmileSetting(int? ExpertRank, int RouterRank, int ExpertsPe
 {
     /// <summary>Gets the setting of fusion options.</summary>
     /// <param name="options">The options.</param>
+    /// <returns>Their ranks and experts per token.</returns>
     public static SmileSetting From(SmileFusionOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);

@@ -15,7 +15,10 @@ public static class WeightAnalysis
     /// <param name="options">What to analyse; the defaults where null.</param>
     /// <param name="cancellationToken">Ends the analysis.</param>
     /// <returns>The layers in the network's order, each computed as it is asked for.</returns>
-    /// <exception cref="SmileException">An expert doesn't fit the pretrained model, or a delta is not finite.</exception>
+    /// <exception cref="SmileException">
+    /// An option is out of range, an expert doesn't fit the pretrained model, or a delta is not finite; the last as its layer is asked for.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">The analysis was cancelled.</exception>
     public static IEnumerable<LayerWeightAnalysis> Measure(
         ModelPool pool, WeightAnalysisOptions? options = null, CancellationToken cancellationToken = default)
     {

@@ -15,6 +15,6 @@ public sealed record WeightAnalysisOptions
     /// <summary>Gets a value indicating whether to decompose the pretrained weights too, for the zones: a full SVD of each.</summary>
     public bool Zones { get; init; } = true;
 
-    /// <summary>Gets the threads to work with; null for all that the machine (its cgroup) gives.</summary>
+    /// <summary>Gets the threads to work with, 1 to 1024; null for all that the machine (its cgroup) gives.</summary>
     public int? Threads { get; init; }
 }

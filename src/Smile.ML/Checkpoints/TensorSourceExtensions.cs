@@ -30,7 +30,7 @@ public static class TensorSourceExtensions
     {
         TensorInfo tensor = source.GetTensor(name);
         source.RequireFloatingPoint(tensor);
-        float[] values = new float[source.ArrayLength(tensor, tensor.ElementCount)];
+        float[] values = new float[source.ArrayLength(tensor, tensor.ElementCount, "elements")];
         source.ReadFloats(name, 0, values);
         return values;
     }
@@ -50,7 +50,7 @@ public static class TensorSourceExtensions
             throw new SmileException($"{source.Location}: tensor {ErrorText.Quote(name)}: found {tensor.Description}; expected an integer type.");
         }
 
-        long[] values = new long[source.ArrayLength(tensor, tensor.ElementCount)];
+        long[] values = new long[source.ArrayLength(tensor, tensor.ElementCount, "elements")];
         int size = tensor.Type.Size();
         byte[] chunk = new byte[(int)Math.Min(ChunkLength, tensor.ByteLength)];
         for (int done = 0; done < values.Length; done += chunk.Length / size)
@@ -75,7 +75,7 @@ public static class TensorSourceExtensions
     public static byte[] ReadBytes(this ITensorSource source, string name)
     {
         TensorInfo tensor = source.GetTensor(name);
-        byte[] bytes = new byte[source.ArrayLength(tensor, tensor.ByteLength)];
+        byte[] bytes = new byte[source.ArrayLength(tensor, tensor.ByteLength, "bytes")];
         source.ReadBytes(name, 0, bytes);
         return bytes;
     }
@@ -120,11 +120,11 @@ public static class TensorSourceExtensions
         }
     }
 
-    private static int ArrayLength(this ITensorSource source, TensorInfo tensor, long count)
+    private static int ArrayLength(this ITensorSource source, TensorInfo tensor, long count, string unit)
         => count <= Array.MaxLength
             ? (int)count
             : throw new SmileException(
-                $"{source.Location}: tensor {ErrorText.Quote(tensor.Name)}: found {tensor.Description}; expected at most {Array.MaxLength} elements to be read at once.");
+                $"{source.Location}: tensor {ErrorText.Quote(tensor.Name)}: found {tensor.Description}; expected at most {Array.MaxLength} {unit} to be read at once.");
 
     private static void Widen(TensorType type, ReadOnlySpan<byte> source, Span<long> destination)
     {

@@ -13,6 +13,7 @@ public static class SmilePredictorExtensions
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>The embedding, and what each head makes of it.</returns>
     /// <exception cref="SmileException">The model takes something else, or as for <see cref="ISmilePredictor.ClassifyAsync"/>.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public static Task<SmileClassification> ClassifyAsync(
         this ISmilePredictor predictor, float[] sample, IReadOnlyCollection<string>? tasks = null, CancellationToken cancellationToken = default)
     {
@@ -26,6 +27,7 @@ public static class SmilePredictorExtensions
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>The model's first output.</returns>
     /// <exception cref="SmileException">The model takes something else, or as for <see cref="ISmilePredictor.PredictAsync"/>.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public static async Task<float[]> EmbedAsync(this ISmilePredictor predictor, float[] sample, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(predictor);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.Extensions.Options;
 using Smile.ML.Checkpoints;
+using Smile.ML.Compute;
 
 namespace Smile.ML.DependencyInjection;
 
@@ -34,7 +35,7 @@ internal sealed class SmilePredictorOptionsValidator : IValidateOptions<SmilePre
         }
 
         Require(!string.IsNullOrWhiteSpace(options.Device), nameof(options.Device), options.Device, "a device, e.g. cpu");
-        Require(options.Threads is null or (>= 1 and <= 1024), nameof(options.Threads), options.Threads, "1 to 1024");
+        Require(options.Threads is null or (>= 1 and <= ThreadCount.Most), nameof(options.Threads), options.Threads, $"1 to {ThreadCount.Most}");
         Require(options.MaxBatchSize is >= 1 and <= LargestBatch, nameof(options.MaxBatchSize), options.MaxBatchSize, $"1 to {LargestBatch}");
         Require(options.MaxWait >= TimeSpan.Zero && options.MaxWait <= LongestWait, nameof(options.MaxWait), options.MaxWait, $"0 to {LongestWait}");
         Require(options.QueueCapacity >= 1, nameof(options.QueueCapacity), options.QueueCapacity, "1 or more");

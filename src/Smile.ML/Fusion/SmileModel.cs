@@ -40,7 +40,8 @@ public sealed class SmileModel : IDisposable
     /// <summary>Loads a model from a Hugging Face folder or a fused folder.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="options">Where to run it; the CPU where null.</param>
-    /// <exception cref="SmileException">The folder holds no readable checkpoint, or one of an unsupported architecture.</exception>
+    /// <returns>The model; dispose it to free the weights.</returns>
+    /// <exception cref="SmileException">The folder holds no readable checkpoint, or one of an unsupported architecture, or the device is not there.</exception>
     public static SmileModel Load(string folder, ComputeOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -57,8 +58,10 @@ public sealed class SmileModel : IDisposable
     /// <param name="folder">The adapter's folder.</param>
     /// <param name="baseFolder">The base model's folder.</param>
     /// <param name="options">Where to run it; the CPU where null.</param>
+    /// <returns>The model; dispose it to free the weights.</returns>
     /// <exception cref="SmileException">
-    /// A folder is not readable, the adapter is of an unsupported kind, it doesn't fit the base, or the base is itself a fused model.
+    /// A folder is not readable, the adapter is of an unsupported kind, it doesn't fit the base, the base is itself a fused model, or the
+    /// device is not there.
     /// </exception>
     public static SmileModel LoadAdapter(string folder, string baseFolder, ComputeOptions? options = null)
     {
@@ -85,7 +88,8 @@ public sealed class SmileModel : IDisposable
     /// <param name="config">The configuration.</param>
     /// <param name="source">The weights; not needed any more once this returns.</param>
     /// <param name="options">Where to run it; the CPU where null.</param>
-    /// <exception cref="SmileException">The architecture is unsupported, or config and weights don't fit together.</exception>
+    /// <returns>The model; dispose it to free the weights.</returns>
+    /// <exception cref="SmileException">The architecture is unsupported, config and weights don't fit together, or the device is not there.</exception>
     public static SmileModel Load(ModelConfig config, ITensorSource source, ComputeOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -117,6 +121,7 @@ public sealed class SmileModel : IDisposable
     /// <param name="cancellationToken">Ends the run between layers.</param>
     /// <returns>The outputs by name, batch first.</returns>
     /// <exception cref="SmileException">An input is missing, unknown, or of another shape or type, or an output is unknown.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The model was disposed.</exception>
     public IReadOnlyDictionary<string, HostTensor> Run(
         IReadOnlyDictionary<string, HostTensor> inputs,

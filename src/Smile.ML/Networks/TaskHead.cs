@@ -79,6 +79,7 @@ public sealed class TaskHead
     /// may name the classes: <c>labels</c>, a JSON array of strings; else they are numbered from 0.
     /// </summary>
     /// <param name="path">The safetensors file.</param>
+    /// <returns>The head.</returns>
     /// <exception cref="SmileException">The file is not readable, or not such a head.</exception>
     public static TaskHead Load(string path)
     {
@@ -109,6 +110,7 @@ public sealed class TaskHead
 
     /// <summary>Loads every head of a folder, in ordinal order of their names.</summary>
     /// <param name="folder">A folder of safetensors files.</param>
+    /// <returns>The heads.</returns>
     /// <exception cref="SmileException">There is no such folder, it holds no head, or one is not readable.</exception>
     public static IReadOnlyList<TaskHead> LoadFolder(string folder)
     {
@@ -122,6 +124,7 @@ public sealed class TaskHead
     /// <summary>Computes the logits of one embedding.</summary>
     /// <param name="embedding">The embedding, of any norm.</param>
     /// <param name="logits">Receives one logit per class.</param>
+    /// <exception cref="ArgumentOutOfRangeException">One of them has another length.</exception>
     public void Score(ReadOnlySpan<float> embedding, Span<float> logits)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(embedding.Length, EmbeddingSize);

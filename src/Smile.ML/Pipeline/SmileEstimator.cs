@@ -37,11 +37,10 @@ public sealed class SmileEstimator : IEstimator<SmileTransformer>
 
     /// <summary>Fuses or merges the pool. The rows are never read: only the input columns' types are looked at.</summary>
     /// <remarks>
-    /// Messages go to the context's log; cancelling the context ends the work between two layers. The model is written to
-    /// <see cref="SmileOptions.ModelFolder"/>, else to the context's temporary folder (<see cref="MLContext.TempFilePath"/>), where it stays, nameless where the system allows it,
-    /// until the transformer is disposed. Every call does the work again: cross-validation over f folds fuses f times. To do it
-    /// once, keep the model in a folder and go on with
-    /// <see cref="SmileCatalog.ApplySmileModel"/>.
+    /// Messages go to the context's log; cancelling the context ends the work between two layers. The model is written to the options'
+    /// <c>ModelFolder</c>, else to the context's temporary folder (<see cref="MLContext.TempFilePath"/>), where it stays, nameless where the
+    /// system allows it, until the transformer is disposed. Every call does the work again: cross-validation over f folds fuses f times. To
+    /// do it once, keep the model in a folder and go on with <see cref="SmileCatalog.ApplySmileModel"/>.
     /// </remarks>
     /// <param name="input">Data with the columns that the network reads.</param>
     /// <returns>The transformer; dispose it to free the weights.</returns>

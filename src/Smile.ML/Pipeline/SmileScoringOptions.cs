@@ -72,7 +72,7 @@ public class SmileScoringOptions
     /// </summary>
     public string? Device { get; set; }
 
-    /// <summary>Gets or sets the threads to work with on the CPU; null for all that the machine (its cgroup) gives.</summary>
+    /// <summary>Gets or sets the threads to work with on the CPU, 1 to 1024; null for all that the machine (its cgroup) gives.</summary>
     public int? Threads { get; set; }
 
     /// <summary>

@@ -27,6 +27,7 @@ public abstract record MergeMethod
     public abstract IReadOnlyList<MergeParameter> Parameters { get; }
 
     /// <summary>Gets the method's text, which <see cref="MergeMethods.Parse"/> reads: its name and <c>name=value</c> of each parameter.</summary>
+    /// <returns>The text.</returns>
     public sealed override string ToString()
         => string.Join(' ', [Name, .. Parameters.Where(parameter => parameter.Value.Length > 0).Select(parameter => $"{parameter.Name}={parameter.Value}")]);
 
@@ -36,7 +37,9 @@ public abstract record MergeMethod
     /// <param name="pool">The pretrained model and its experts; it must outlive the result.</param>
     /// <param name="threads">The threads to work with; null for all that the machine (its cgroup) gives.</param>
     /// <param name="cancellationToken">Ends the merge, also while the result is being read.</param>
-    /// <returns>The merged model's tensors. With the pretrained model's configuration they make a model to run.</returns>
+    /// <returns>
+    /// The merged model's tensors; dispose them to end the threads. With the pretrained model's configuration they make a model to run.
+    /// </returns>
     /// <exception cref="SmileException">
     /// A parameter is out of range, the method can't merge so many experts, an expert doesn't fit the pretrained model, or a value is
     /// not finite. The last is also thrown by reading the result.

@@ -11,7 +11,7 @@ public sealed record MergeOptions
     /// </summary>
     public StoredPrecision Precision { get; init; }
 
-    /// <summary>Gets the threads to work with; null for all that the machine (its cgroup) gives.</summary>
+    /// <summary>Gets the threads to work with, 1 to 1024; null for all that the machine (its cgroup) gives.</summary>
     public int? Threads { get; init; }
 
     /// <summary>Checks the options.</summary>
