@@ -22,6 +22,12 @@ public interface ISmilePredictor
     /// <summary>Gets the task heads of the model that is served now.</summary>
     IReadOnlyList<TaskHead> Heads { get; }
 
+    /// <summary>
+    /// Gets the tasks that <see cref="ClassifyAsync"/> knows now: the heads' names, then what the network classifies itself: an expert's name
+    /// for its own <c>EXPERT.logits</c>, <c>logits</c> for the logits that all share.
+    /// </summary>
+    IReadOnlyList<string> Tasks { get; }
+
     /// <summary>Gets how the predictor is doing.</summary>
     SmilePredictorStatus Status { get; }
 
@@ -40,12 +46,12 @@ public interface ISmilePredictor
     Task<IReadOnlyDictionary<string, HostTensor>> PredictAsync(
         IReadOnlyDictionary<string, HostTensor> inputs, IReadOnlyCollection<string>? outputs = null, CancellationToken cancellationToken = default);
 
-    /// <summary>Runs the model on one sample and task heads on its embedding.</summary>
+    /// <summary>Runs the model on one sample, and says for each task which class it is.</summary>
     /// <param name="inputs">The inputs of one sample by name, with a batch dimension of 1.</param>
-    /// <param name="tasks">Names of the heads to apply; all where null.</param>
+    /// <param name="tasks">Names of some of the <see cref="Tasks"/>; all where null.</param>
     /// <param name="cancellationToken">As for <see cref="PredictAsync"/>.</param>
-    /// <returns>The embedding, and what each head makes of it. Model and heads are always of one and the same load.</returns>
-    /// <exception cref="SmileException">As for <see cref="PredictAsync"/>; or there is more than one sample, or a task has no head.</exception>
+    /// <returns>The embedding, and each task's classes. Model and heads are always of one and the same load.</returns>
+    /// <exception cref="SmileException">As for <see cref="PredictAsync"/>; or there is more than one sample, or a task is unknown.</exception>
     /// <exception cref="SmileOverloadException">As many requests are waiting as the queue holds.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     /// <exception cref="ObjectDisposedException">The predictor was disposed before the request was made.</exception>

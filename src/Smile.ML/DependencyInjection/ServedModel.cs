@@ -16,7 +16,10 @@ internal class ServedModel
     private int _users = 1;
 
     /// <summary>Takes a model over.</summary>
-    /// <exception cref="SmileException">A head doesn't take the model's embedding. The model stays the caller's.</exception>
+    /// <exception cref="SmileException">
+    /// A head doesn't take the model's embedding or has the name of a task that the network classifies itself, or the config names classes
+    /// wrongly. The model stays the caller's.
+    /// </exception>
     public ServedModel(SmileModel model, IReadOnlyList<TaskHead> heads)
     {
         NetworkPort embedding = model.Outputs[0];
@@ -26,6 +29,20 @@ internal class ServedModel
                 $"Head {misfit.Name} takes embeddings of {misfit.EmbeddingSize} values; the model gives {embedding.Name} [batch, {string.Join(", ", embedding.Shape)}].");
         }
 
+        ServedTask[] own =
+        [
+            .. from output in model.Outputs
+               let classes = NetworkClassifier.FindClassNames(model.Config, output)
+               where classes is not null
+               select new ServedTask(NetworkClassifier.TaskOf(output.Name), output.Name, classes, Head: null),
+        ];
+        if (own.FirstOrDefault(task => heads.Any(head => head.Name == task.Name)) is { } repeated)
+        {
+            throw new SmileException(
+                $"Head {repeated.Name} has the name of a task that the network classifies itself, by its output {repeated.Output}; expected another name.");
+        }
+
+        Tasks = [.. heads.Select(head => new ServedTask(head.Name, embedding.Name, head.ClassNames, head)), .. own];
         (_model, Heads) = (model, heads);
     }
 
@@ -34,6 +51,9 @@ internal class ServedModel
     public IReadOnlyList<NetworkPort> Outputs => _model.Outputs;
 
     public IReadOnlyList<TaskHead> Heads { get; }
+
+    /// <summary>Gets what the heads, and then the network itself, classify.</summary>
+    public IReadOnlyList<ServedTask> Tasks { get; }
 
     public string Device => _model.Device;
 
@@ -94,7 +114,7 @@ internal class ServedModel
     }
 
     /// <summary>Checks that callers of another model can go on with this one.</summary>
-    /// <exception cref="SmileException">Names, types or shapes of inputs or outputs differ.</exception>
+    /// <exception cref="SmileException">Names, types or shapes of inputs or outputs differ, or which of them are classes.</exception>
     public void RequireSameInterface(ServedModel other)
     {
         string mine = Describe(this), its = Describe(other);
@@ -104,7 +124,9 @@ internal class ServedModel
         }
 
         static string Describe(ServedModel model)
-            => $"{string.Join(", ", model.Inputs.Select(Port))} -> {string.Join(", ", model.Outputs.Select(Port))}";
+            => $"{string.Join(", ", model.Inputs.Select(Port))} -> {string.Join(", ", model.Outputs.Select(port => Port(port) + Kind(model, port)))}";
+
+        static string Kind(ServedModel model, NetworkPort port) => model.Tasks.Any(task => task.Head is null && task.Output == port.Name) ? " (classes)" : "";
 
         static string Port(NetworkPort port) => $"{port.Name} {port.Type} [{string.Join(", ", port.Shape)}]{(port.IsOptional ? "?" : "")}";
     }

@@ -59,6 +59,8 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
 
     public IReadOnlyList<TaskHead> Heads => Volatile.Read(ref _model).Heads;
 
+    public IReadOnlyList<string> Tasks => [.. Volatile.Read(ref _model).Tasks.Select(task => task.Name)];
+
     public SmilePredictorStatus Status => new(Volatile.Read(ref _model).LoadedAt, _queue.Length, _options.QueueCapacity, Volatile.Read(ref _reloadError));
 
     public async Task<IReadOnlyDictionary<string, HostTensor>> PredictAsync(
@@ -77,12 +79,13 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
             throw new SmileException($"Input {wrong.Key} is [{string.Join(", ", several.Shape)}]; expected one sample, [1, ...].");
         }
 
-        // Looked up before, so that nothing is computed in vain, and again in the heads that were loaded with the model that ran.
-        Select(Heads, tasks);
+        // Looked up before, so that nothing is computed in vain, and again in the tasks that were loaded with the model that ran.
         string embedding = Outputs[0].Name;
-        PredictionResult result = await AskAsync(inputs, [embedding], cancellationToken).ConfigureAwait(false);
-        float[] values = result.Outputs[embedding].Floats!;
-        return new SmileClassification(values, Select(result.Heads, tasks).ToDictionary(head => head.Name, head => TaskPrediction.Of(head, values)));
+        string[] outputs = [embedding, .. Select(Volatile.Read(ref _model).Tasks, tasks).Select(task => task.Output)];
+        PredictionResult result = await AskAsync(inputs, [.. outputs.Distinct()], cancellationToken).ConfigureAwait(false);
+        return new SmileClassification(
+            result.Outputs[embedding].Floats!,
+            Select(result.Tasks, tasks).ToDictionary(task => task.Name, task => task.Predict(result.Outputs[task.Output].Floats!)));
     }
 
     public async IAsyncEnumerable<GeneratedToken> GenerateAsync(
@@ -181,14 +184,13 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
 
     private bool IsStopping => _stopping.IsCancellationRequested;
 
-    private static IReadOnlyList<TaskHead> Select(IReadOnlyList<TaskHead> heads, IReadOnlyCollection<string>? tasks)
-        => tasks is null
-            ? heads
-            : [.. tasks.Distinct().Select(task => heads.FirstOrDefault(head => head.Name == task)
-                ?? throw new SmileException($"There is no head for task {task}; found {(heads.Count > 0
-                    ? string.Join(", ", heads.Select(head => head.Name))
-                    : $"none, since {nameof(SmilePredictorOptions.HeadsFolder)} is not set. "
-                        + $"A network's own classifier is an output of {nameof(PredictAsync)}")}."))];
+    private static IReadOnlyList<ServedTask> Select(IReadOnlyList<ServedTask> tasks, IReadOnlyCollection<string>? names)
+        => names is null
+            ? tasks
+            : [.. names.Distinct().Select(name => tasks.FirstOrDefault(task => task.Name == name)
+                ?? throw new SmileException($"There is no head for task {name}; found {(tasks.Count > 0
+                    ? string.Join(", ", tasks.Select(task => task.Name))
+                    : $"none: {nameof(SmilePredictorOptions.HeadsFolder)} is not set, and the network itself chooses among no classes")}."))];
 
     private string Fingerprint()
         => FolderFingerprint.Of(_options.HeadsFolder is { } heads ? [_options.ModelFolder, heads] : [_options.ModelFolder]);
@@ -375,7 +377,7 @@ internal sealed class SmilePredictor : ISmilePredictor, IAsyncDisposable, IDispo
             row += request.Rows;
             request.Complete(new PredictionResult(
                 requests.Length == 1 ? outputs : outputs.ToDictionary(output => output.Key, output => TensorRows.Slice(output.Value, first, request.Rows)),
-                model.Heads));
+                model.Tasks));
         }
     }
 

@@ -6,12 +6,12 @@ namespace Smile.ML.DependencyInjection;
 /// <summary>Shorter calls for models with one input of floats, e.g. images.</summary>
 public static class SmilePredictorExtensions
 {
-    /// <summary>Runs the model on one sample and task heads on its embedding.</summary>
+    /// <summary>Runs the model on one sample, and says for each task which class it is.</summary>
     /// <param name="predictor">A predictor whose model has one float input of fixed shape.</param>
     /// <param name="sample">The input's values in row-major order, without a batch dimension; not to be changed until the task completes.</param>
-    /// <param name="tasks">Names of the heads to apply; all where null.</param>
+    /// <param name="tasks">Names of some of the <see cref="ISmilePredictor.Tasks"/>; all where null.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <returns>The embedding, and what each head makes of it.</returns>
+    /// <returns>The embedding, and each task's classes.</returns>
     /// <exception cref="SmileException">The model takes something else, or as for <see cref="ISmilePredictor.ClassifyAsync"/>.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public static Task<SmileClassification> ClassifyAsync(

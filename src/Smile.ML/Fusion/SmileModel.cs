@@ -16,8 +16,8 @@ public sealed class SmileModel : IDisposable
     private readonly ReaderWriterLockSlim _lifetime = new();
     private bool _disposed;
 
-    private SmileModel(Backend backend, List<IDisposable> owned, Network network)
-        => (_backend, _owned, _network) = (backend, owned, network);
+    private SmileModel(ModelConfig config, Backend backend, List<IDisposable> owned, Network network)
+        => (Config, _backend, _owned, _network) = (config, backend, owned, network);
 
     /// <summary>Gets what the model takes.</summary>
     public IReadOnlyList<NetworkPort> Inputs => _network.Inputs;
@@ -30,6 +30,9 @@ public sealed class SmileModel : IDisposable
 
     /// <summary>Gets the device that it runs on.</summary>
     public string Device => _backend.Name;
+
+    /// <summary>Gets the configuration that it was loaded with.</summary>
+    internal ModelConfig Config { get; }
 
     /// <summary>Gets where the model runs, for measurements of its parts.</summary>
     internal Backend Backend => _backend;
@@ -105,7 +108,7 @@ public sealed class SmileModel : IDisposable
             }
 
             loaders.Add(new DenseLinearLoader(source, backend));
-            return new SmileModel(backend, owned, NetworkLoader.Load(config, source, backend, loaders, owned));
+            return new SmileModel(config, backend, owned, NetworkLoader.Load(config, source, backend, loaders, owned));
         }
         catch
         {

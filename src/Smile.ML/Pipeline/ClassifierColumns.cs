@@ -9,6 +9,9 @@ namespace Smile.ML;
 /// <param name="Head">What makes logits of the network's output; null where the output is logits already.</param>
 internal sealed record ClassifierColumns(string ScoreName, string LabelName, IReadOnlyList<string> ClassNames, TaskHead? Head)
 {
+    /// <summary>Makes the columns of a network that is a classifier itself, named as ML.NET's own classifiers name theirs.</summary>
+    public static ClassifierColumns Of(IReadOnlyList<string> classNames) => new("Score", "PredictedLabel", classNames, Head: null);
+
     /// <summary>Makes the columns of a task head.</summary>
     public static ClassifierColumns Of(TaskHead head) => new($"{head.Name}.Score", $"{head.Name}.PredictedLabel", head.ClassNames, head);
 }

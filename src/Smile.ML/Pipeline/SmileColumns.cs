@@ -53,8 +53,8 @@ internal sealed class SmileColumns
                 + (Output.Pooling is { } pooling ? $", pooled to {Output.Size} values ({pooling})." : "."));
         }
 
-        ClassifierColumns? own = NetworkClassifier.Find(config, Output);
-        Classifiers = [.. own is null ? [] : new[] { own }, .. Heads.Select(ClassifierColumns.Of)];
+        IReadOnlyList<string>? own = NetworkClassifier.FindClassNames(config, Output.Port);
+        Classifiers = [.. own is null ? [] : new[] { ClassifierColumns.Of(own) }, .. Heads.Select(ClassifierColumns.Of)];
         Names =
         [
             settings.OutputName,

@@ -102,7 +102,59 @@ public sealed class AddSmileTests
         await using ServiceProvider services = new ServiceCollection().AddSmile(options => options.ModelFolder = model).BuildServiceProvider();
         ISmilePredictor predictor = services.GetRequiredService<ISmilePredictor>();
         SmileException e = await Assert.ThrowsExactlyAsync<SmileException>(() => predictor.ClassifyAsync(new float[6], ["shape"]));
-        Assert.Contains("no head for task shape; found none, since HeadsFolder is not set", e.Message);
+        Assert.Contains("no head for task shape; found none: HeadsFolder is not set", e.Message);
+        Assert.IsEmpty(predictor.Tasks);
+    }
+
+    [TestMethod]
+    [DataRow("bert")]
+    [DataRow("vit")]
+    public async Task WhatTheNetworkClassifiesItselfAreTasks(string type)
+    {
+        using var folder = new TemporaryFolder();
+        HeadPool pool = new HeadPool(folder, type).Pretrained(2).Expert("mood", 3).Expert("topic", 5);
+        pool.Fuse();
+        await using ServiceProvider services = new ServiceCollection()
+            .AddSmile("fused", options => options.ModelFolder = folder["fused"])
+            .AddSmile("alone", options => options.ModelFolder = folder["topic"])
+            .BuildServiceProvider();
+        ISmilePredictor predictor = services.GetRequiredKeyedService<ISmilePredictor>("fused");
+        CollectionAssert.AreEquivalent(new[] { "mood", "topic" }, predictor.Tasks.ToArray());
+        Dictionary<string, HostTensor> sample = pool.Inputs().ToDictionary(input => input.Key, input => TensorRows.Slice(input.Value, 0, 1));
+        using SmileModel serial = pool.Load("fused");
+        IReadOnlyDictionary<string, HostTensor> outputs = serial.Run(sample);
+
+        SmileClassification result = await predictor.ClassifyAsync(sample);
+        CollectionAssert.AreEquivalent(new[] { "mood", "topic" }, result.Tasks.Keys.ToArray());
+        foreach ((string task, TaskPrediction prediction) in result.Tasks)
+        {
+            float[] logits = outputs[$"{task}.logits"].Floats!;
+            double sum = logits.Sum(logit => Math.Exp(logit));
+            for (int c = 0; c < logits.Length; c++)
+            {
+                Assert.AreEqual(Math.Exp(logits[c]) / sum, prediction.Probabilities[c], 1e-6);
+            }
+
+            Assert.AreEqual($"{task} {Array.IndexOf(logits, logits.Max())}", prediction.Label);
+        }
+
+        Assert.AreEqual(result.Tasks["topic"].Label, (await predictor.ClassifyAsync(sample, ["topic"])).Tasks.Single().Value.Label);
+        SmileException e = await Assert.ThrowsExactlyAsync<SmileException>(() => predictor.ClassifyAsync(sample, ["size"]));
+        Assert.Contains("no head for task size; found mood, topic", e.Message);
+        ISmilePredictor alone = services.GetRequiredKeyedService<ISmilePredictor>("alone");
+        CollectionAssert.AreEqual(new[] { "logits" }, alone.Tasks.ToArray());
+        StringAssert.StartsWith((await alone.ClassifyAsync(sample)).Tasks["logits"].Label, "topic ");
+    }
+
+    [TestMethod]
+    public void AHeadWithTheNameOfTheNetworksOwnTaskIsRefused()
+    {
+        using var folder = new TemporaryFolder();
+        HeadPool pool = new HeadPool(folder, "bert").Pretrained(2).Expert("mood", 3);
+        pool.Fuse();
+        using SmileModel model = pool.Load("fused");
+        var head = new TaskHead("mood", ["x", "y"], TestPool.Gaussian(new Random(4), 1, 2, model.Outputs[0].Shape[0]).Floats, scale: 1);
+        Assert.Contains("Head mood has the name of a task", Assert.ThrowsExactly<SmileException>(() => new ServedModel(model, [head])).Message);
     }
 
     [TestMethod]

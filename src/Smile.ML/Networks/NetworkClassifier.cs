@@ -1,9 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
 using Smile.ML.Checkpoints;
-using Smile.ML.Networks;
 
-namespace Smile.ML;
+namespace Smile.ML.Networks;
 
 /// <summary>Tells whether a network is itself a classifier, and its classes.</summary>
 internal static class NetworkClassifier
@@ -12,27 +11,32 @@ internal static class NetworkClassifier
     private const string SingleLabel = "single_label_classification";
 
     /// <summary>
-    /// Gets the columns <c>Score</c> and <c>PredictedLabel</c>, as ML.NET's own classifiers name them, where the output is the logits of
-    /// one choice among at least two classes, the model's or (<c>EXPERT.logits</c>) an expert's own; else null.
+    /// Gets the names of the classes, where the output is the logits of one choice among at least two of them, the model's or
+    /// (<c>EXPERT.logits</c>) an expert's own; else null.
     /// </summary>
     /// <exception cref="SmileException">The config names the classes wrongly.</exception>
-    public static ClassifierColumns? Find(ModelConfig config, OutputColumn output)
+    public static IReadOnlyList<string>? FindClassNames(ModelConfig config, NetworkPort output)
     {
-        if (output.Port.Shape is not [>= 2 and var classes] || FindLabels(config, output.Port.Name) is not { } labels)
+        if (output.Shape is not [>= 2 and var classes] || FindLabels(config, output.Name) is not { } labels)
         {
             return null;
         }
 
-        return labels.GetString("problem_type", SingleLabel) == SingleLabel
-            ? new ClassifierColumns("Score", "PredictedLabel", ReadClassNames(labels, classes), Head: null)
-            : null;
+        return labels.GetString("problem_type", SingleLabel) == SingleLabel ? ReadClassNames(labels, classes) : null;
     }
+
+    /// <summary>Gets the name of the task whose logits an output is: the expert's whose own they are, else <c>logits</c>.</summary>
+    public static string TaskOf(string output) => FindExpert(output) ?? Logits;
 
     /// <summary>Gets the part of the config that tells of an output's classes; null for an output that is no logits.</summary>
     private static ModelConfig? FindLabels(ModelConfig config, string output)
         => output == Logits ? config
-            : output.EndsWith($".{Logits}", StringComparison.Ordinal) ? OwnHeads.LabelsOf(config, output[..^(Logits.Length + 1)])
+            : FindExpert(output) is { } expert ? OwnHeads.LabelsOf(config, expert)
             : null;
+
+    /// <summary>Gets the expert whose own logits an output is; null where it is nobody's.</summary>
+    private static string? FindExpert(string output)
+        => output.EndsWith($".{Logits}", StringComparison.Ordinal) ? output[..^(Logits.Length + 1)] : null;
 
     /// <summary>Reads <c>id2label</c>; without it, classes are named as Hugging Face does.</summary>
     private static string[] ReadClassNames(ModelConfig config, int classes)
