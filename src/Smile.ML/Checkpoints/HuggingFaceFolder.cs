@@ -110,8 +110,9 @@ public sealed class HuggingFaceFolder : ITensorSource
 
     /// <summary>Presents the tensors under other names. The files are the same: disposing either object closes them for both.</summary>
     /// <param name="rename">Gets a tensor's name from its present one; null leaves the tensor out.</param>
+    /// <param name="config">The config of what is left, where that is another model than the whole.</param>
     /// <exception cref="SmileException">Two tensors get the same name.</exception>
-    internal HuggingFaceFolder Rename(Func<string, string?> rename)
+    internal HuggingFaceFolder Rename(Func<string, string?> rename, ModelConfig? config = null)
     {
         var stored = new Dictionary<string, (SafetensorsFile Shard, string StoredName)>(StringComparer.Ordinal);
         foreach ((string present, (SafetensorsFile Shard, string StoredName) tensor) in _stored)
@@ -123,8 +124,12 @@ public sealed class HuggingFaceFolder : ITensorSource
             }
         }
 
-        return new HuggingFaceFolder(Location, Config, _shards, stored);
+        return new HuggingFaceFolder(Location, config ?? Config, _shards, stored);
     }
+
+    /// <summary>Presents tensors of another folder beside its own. That one must stay open as long as this is read.</summary>
+    internal HuggingFaceFolder With(HuggingFaceFolder other, IEnumerable<string> names)
+        => new(Location, Config, _shards, new(_stored.Concat(names.Select(name => KeyValuePair.Create(name, other.Find(name)))), StringComparer.Ordinal));
 
     private static string PresentName(string name)
         => name.EndsWith("LayerNorm.gamma", StringComparison.Ordinal) ? name[..^"gamma".Length] + "weight"

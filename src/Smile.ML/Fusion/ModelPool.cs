@@ -8,7 +8,9 @@ namespace Smile.ML.Fusion;
 /// <remarks>
 /// The models may be saved by different classes of Hugging Face's library. Experts' tensors are named as in the pretrained model, with or
 /// without the backbone's prefix (<c>bert.</c>); tensors that the network never reads (heads of masked language models, rotary
-/// frequencies) count as absent; and a model may lack a head that others have, or have it in another shape.
+/// frequencies) count as absent; and a model may lack a head that others have, or have it in another shape. Where the pretrained model is a
+/// whole CLIP and the experts are vision (or text) halves, that half of it is the pretrained model; an expert of a class without the
+/// projection has the pretrained one.
 /// </remarks>
 public sealed class ModelPool : IDisposable
 {
@@ -206,6 +208,20 @@ public sealed class ModelPool : IDisposable
         return NetworkManifest.Read(config, new PoolTensors(Pretrained, Experts, heads));
     }
 
+    /// <summary>Finds the part of a pretrained model that all experts are fine-tunes of; null where they are of the whole.</summary>
+    private static ModelPart? FindPart(ModelConfig pretrained, IReadOnlyList<HuggingFaceFolder> experts)
+        => experts.Select(expert => expert.Config.ModelType).Distinct().ToArray() is [var type]
+            ? Architectures.TryFind(pretrained)?.FindPart(pretrained, type)
+            : null;
+
+    /// <summary>Gives an expert the pretrained model's names, and the parts that its class leaves out.</summary>
+    private static HuggingFaceFolder Adapt(HuggingFaceFolder expert, HuggingFaceFolder pretrained, CheckpointNames names, Func<string, string> rename)
+    {
+        HuggingFaceFolder renamed = expert.Rename(name => names.IsUnused(name) ? null : rename(name));
+        return renamed.With(
+            pretrained, pretrained.Tensors.Keys.Where(name => !renamed.Tensors.ContainsKey(name) && names.IsLeftOut(name, expert.Config)));
+    }
+
     private static ModelPool Open(string location, string pretrained, IEnumerable<KeyValuePair<string, string>> experts)
     {
         var opened = new List<IDisposable>();
@@ -213,36 +229,36 @@ public sealed class ModelPool : IDisposable
         {
             HuggingFaceFolder folder = HuggingFaceFolder.Open(pretrained);
             opened.Add(folder);
+            var files = new List<(string Name, string Path, IDisposable Model)>();
+            foreach ((string name, string path) in experts)
+            {
+                if (files.Find(other => other.Name == name) is { Path: { } first })
+                {
+                    throw new SmileException($"Two experts are named {name}: {first} and {path}.");
+                }
+
+                IDisposable model = PeftAdapter.IsAdapter(path) ? PeftAdapter.Open(path) : HuggingFaceFolder.Open(path);
+                opened.Add(model);
+                files.Add((name, path, model));
+            }
+
+            if (files.Count == 0)
+            {
+                throw new SmileException($"{location}: found no expert; expected at least one fine-tuned model beside the pretrained one.");
+            }
+
+            if (FindPart(folder.Config, [.. files.Select(file => file.Model).OfType<HuggingFaceFolder>()]) is { } part)
+            {
+                folder = folder.Rename(name => part.Holds(name) ? name : null, part.Config);
+            }
 
             // An unknown architecture is refused by the check; until then its names are taken as they are.
             CheckpointNames names = Architectures.TryFind(folder.Config)?.Names ?? CheckpointNames.Uniform;
             folder = folder.Rename(name => names.IsUnused(name) ? null : name);
             Func<string, string> rename = names.NamesAsIn(folder);
-            var models = new List<Expert>();
-            foreach ((string name, string path) in experts)
-            {
-                if (models.Exists(other => other.Name == name))
-                {
-                    throw new SmileException($"Two experts are named {name}: {models.Find(other => other.Name == name)!.Location} and {path}.");
-                }
-
-                if (PeftAdapter.IsAdapter(path))
-                {
-                    PeftAdapter adapter = PeftAdapter.Open(path);
-                    opened.Add(adapter);
-                    models.Add(new AdapterExpert(name, adapter.Rename(rename), folder));
-                }
-                else
-                {
-                    HuggingFaceFolder model = HuggingFaceFolder.Open(path);
-                    opened.Add(model);
-                    models.Add(new FullExpert(name, model.Rename(parameter => names.IsUnused(parameter) ? null : rename(parameter))));
-                }
-            }
-
-            return models.Count > 0
-                ? new ModelPool(location, folder, models)
-                : throw new SmileException($"{location}: found no expert; expected at least one fine-tuned model beside the pretrained one.");
+            return new ModelPool(location, folder, [.. files.Select(file => file.Model is PeftAdapter adapter
+                ? new AdapterExpert(file.Name, adapter.Rename(rename), folder)
+                : new FullExpert(file.Name, Adapt((HuggingFaceFolder)file.Model, folder, names, rename)) as Expert)]);
         }
         catch
         {

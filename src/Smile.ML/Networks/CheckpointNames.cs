@@ -22,6 +22,12 @@ internal sealed record CheckpointNames
     public IReadOnlyList<string> Heads { get; init; } = [];
 
     /// <summary>
+    /// Gets the modules that are not fine-tuned, each with the end of the names of the classes that hold it. A fine-tune saved by another class
+    /// lacks it, and has the pretrained model's.
+    /// </summary>
+    public IReadOnlyDictionary<string, string> Frozen { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>
     /// Gets patterns, without the prefix, of tensors that some checkpoints hold and the network never reads: heads of the pretraining
     /// task, buffers, second copies. <c>*</c> stands for any characters.
     /// </summary>
@@ -37,6 +43,13 @@ internal sealed record CheckpointNames
     /// <summary>Tells whether the network never reads a tensor.</summary>
     public bool IsUnused(string tensor)
         => Unused.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, Bare(tensor), ignoreCase: false));
+
+    /// <summary>Tells whether a fine-tune's class, as its config names it, leaves a tensor of the pretrained model out.</summary>
+    /// <exception cref="SmileException">The config's <c>architectures</c> is no list of strings.</exception>
+    public bool IsLeftOut(string tensor, ModelConfig config)
+        => Frozen.Any(module => Holds(module.Key, tensor)
+            && config.GetStringList("architectures", []) is { Count: > 0 } classes
+            && !classes.Any(name => name.EndsWith(module.Value, StringComparison.Ordinal)));
 
     /// <summary>Gets a function from names in any checkpoint of the architecture to names as a given one has them.</summary>
     public Func<string, string> NamesAsIn(ITensorSource checkpoint)

@@ -1,3 +1,5 @@
+using Smile.ML.Checkpoints;
+
 namespace Smile.ML.Networks;
 
 /// <summary>A family of networks, registered by the <c>model_type</c> of its config.json.</summary>
@@ -8,6 +10,12 @@ internal interface IArchitecture
 
     /// <summary>Gets how its checkpoints differ in the names of their tensors.</summary>
     CheckpointNames Names => CheckpointNames.Uniform;
+
+    /// <summary>Gets the part of a whole model that models of another type are fine-tuned from; null where there is none.</summary>
+    /// <param name="config">The whole model's config.</param>
+    /// <param name="modelType">The other type.</param>
+    /// <exception cref="SmileException">The config doesn't describe the part.</exception>
+    ModelPart? FindPart(ModelConfig config, string modelType) => null;
 
     /// <summary>
     /// Builds the network from named modules. The same code declares a checkpoint's linear layers (with a builder that only records)

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Smile.ML.Checkpoints;
 using Smile.ML.Fusion;
+using Smile.ML.Tests.Checkpoints;
 using Smile.ML.Tests.Testing;
 
 namespace Smile.ML.Tests.Networks;
@@ -76,6 +77,98 @@ public sealed class ClipTests
         Fails("no end token in sequence 1", () => clip.Run(texts));
         texts["input_ids"] = TokenBatches.Integers([.. Enumerable.Repeat(End, Positions + 1)]);
         Fails($"at most {Positions}", () => clip.Run(texts));
+    }
+
+    [TestMethod]
+    public void HalvesAreFusedOverTheWhole()
+    {
+        using var folder = new TemporaryFolder();
+        Dictionary<string, HostTensor> whole = Weights().Tensors;
+        TestPool.WriteModel(folder["clip"], Config(), whole);
+        WriteHalf(folder["bare"], whole, "vision", "CLIPVisionModel", "visual_projection.weight");
+        WriteHalf(folder["full"], whole, "vision", "CLIPVisionModelWithProjection");
+        using (ModelPool pool = ModelPool.Open(folder["clip"], [KeyValuePair.Create("bare", folder["bare"]), KeyValuePair.Create("full", folder["full"])]))
+        {
+            Assert.AreEqual("clip_vision_model", pool.Pretrained.Config.ModelType);
+            Assert.AreSame(pool.Pretrained, pool.Select("bare").Pretrained);
+            new SmileFusion(new SmileFusionOptions { ExpertRank = null, Shared = SharedParameters.Average }).Fuse(pool.Select("bare"), folder["fused"]);
+        }
+
+        // One expert of full rank, and nothing of the pretrained model but what the expert doesn't have.
+        Dictionary<string, HostTensor> expert = TensorFile.Read(Path.Combine(folder["bare"], "model.safetensors"));
+        expert["visual_projection.weight"] = whole["visual_projection.weight"];
+        TestPool.WriteModel(folder["completed"], HalfConfig("vision", "CLIPVisionModelWithProjection"), expert);
+        var inputs = new Dictionary<string, HostTensor> { ["pixel_values"] = TestPool.Gaussian(new Random(4), 1, 3, 3, 8, 8) };
+        using SmileModel fused = SmileModel.Load(folder["fused"]), alone = SmileModel.Load(folder["completed"]);
+        float[] expected = alone.Run(inputs)["image_embeds"].Floats!, actual = fused.Run(inputs)["image_embeds"].Floats!;
+        for (int i = 0; i < expected.Length; i++)
+        {
+            Assert.AreEqual(expected[i], actual[i], 1e-4);
+        }
+
+        Assert.IsFalse(fused.Outputs.Any(port => port.Name == "text_embeds"));
+        Assert.IsFalse(TensorFile.Read(Path.Combine(folder["fused"], "model.safetensors")).Keys.Any(name => name.StartsWith("text", StringComparison.Ordinal)));
+    }
+
+    [TestMethod]
+    public void TextHalvesAreFusedOverTheWhole()
+    {
+        using var folder = new TemporaryFolder();
+        Dictionary<string, HostTensor> whole = Weights().Tensors;
+        TestPool.WriteModel(folder["clip"], Config(), whole);
+        WriteHalf(folder["a"], whole, "text", "CLIPTextModel", "text_projection.weight");
+        using ModelPool pool = ModelPool.Open(folder["clip"], [KeyValuePair.Create("a", folder["a"])]);
+        new SmileFusion(new SmileFusionOptions { ExpertRank = 4, RouterRank = 2 }).Fuse(pool, folder["fused"]);
+        using SmileModel fused = SmileModel.Load(folder["fused"]);
+        CollectionAssert.Contains(fused.Outputs.Select(port => port.Name).ToArray(), "text_embeds");
+    }
+
+    [TestMethod]
+    public void HalvesThatDontFitTheWholeAreRefused()
+    {
+        using var folder = new TemporaryFolder();
+        Dictionary<string, HostTensor> whole = Weights().Tensors;
+        TestPool.WriteModel(folder["clip"], Config(), whole);
+        WriteHalf(folder["lost"], whole, "vision", "CLIPVisionModelWithProjection", "visual_projection.weight");
+        WriteHalf(folder["nameless"], whole, "vision", null, "visual_projection.weight");
+        WriteHalf(folder["text"], whole, "text", "CLIPTextModelWithProjection");
+        WriteHalf(folder["vision"], whole, "vision", "CLIPVisionModel", "visual_projection.weight");
+        Refused("tensor visual_projection.weight is missing", "lost");
+        Refused("tensor visual_projection.weight is missing", "nameless");
+        Refused("model_type is \"clip_vision_model\"; expected \"clip\"", "vision", "text");
+
+        void Refused(string expected, params string[] experts)
+        {
+            using ModelPool pool = ModelPool.Open(folder["clip"], experts.Select(name => KeyValuePair.Create(name, folder[name])));
+            Fails(expected, () => new SmileFusion().Fuse(pool, folder["fused"]));
+        }
+    }
+
+    /// <summary>Writes a fine-tune of one half, changed in every parameter, as a class that leaves a tensor out.</summary>
+    private static void WriteHalf(string path, Dictionary<string, HostTensor> whole, string half, string? className, string? leftOut = null)
+    {
+        string projection = half == "vision" ? "visual_projection" : "text_projection";
+        var random = new Random(path.Length);
+        Dictionary<string, HostTensor> tensors = whole
+            .Where(tensor => (tensor.Key.StartsWith($"{half}_model.", StringComparison.Ordinal) || tensor.Key.StartsWith(projection, StringComparison.Ordinal))
+                && tensor.Key != leftOut)
+            .ToDictionary(
+                tensor => tensor.Key,
+                tensor => HostTensor.FromFloats(tensor.Value.Shape, [.. tensor.Value.Floats!.Select(value => value + (0.1f * (random.NextSingle() - 0.5f)))]));
+        TestPool.WriteModel(path, HalfConfig(half, className), tensors);
+    }
+
+    private static JsonObject HalfConfig(string half, string? className)
+    {
+        JsonObject config = half == "vision" ? VisionConfig() : TextConfig(End);
+        config["model_type"] = $"clip_{half}_model";
+        config["projection_dim"] = Projection;
+        if (className is not null)
+        {
+            config["architectures"] = new JsonArray(className);
+        }
+
+        return config;
     }
 
     private static void Fails(string expected, Action run)

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Smile.ML.Checkpoints;
 
 namespace Smile.ML.Networks.Encoders;
@@ -14,5 +15,25 @@ internal sealed class ClipArchitecture : IArchitecture
         return ClipTextArchitecture.IsIn(builder)
             ? new Clip(vision, ClipTextArchitecture.Build(builder, config.GetSection("text_config")))
             : vision;
+    }
+
+    public ModelPart? FindPart(ModelConfig config, string modelType)
+    {
+        return modelType switch
+        {
+            ClipVisionArchitecture.ModelType => Part("vision_config", "CLIPVisionModelWithProjection", ClipVisionArchitecture.Modules),
+            ClipTextArchitecture.ModelType => Part("text_config", "CLIPTextModelWithProjection", ClipTextArchitecture.Modules),
+            _ => null,
+        };
+
+        ModelPart Part(string section, string className, IReadOnlyList<string> modules)
+            => new(
+                config.GetSection(section).With(new Dictionary<string, JsonNode?>
+                {
+                    ["model_type"] = modelType,
+                    ["architectures"] = new JsonArray(className),
+                    ["projection_dim"] = ClipModules.ProjectionSize(config),
+                }),
+                modules);
     }
 }

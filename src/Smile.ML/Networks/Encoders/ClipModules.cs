@@ -45,8 +45,11 @@ internal static class ClipModules
     /// <summary>Builds a half's projection into the common space, where the checkpoint has it.</summary>
     public static Linear? Projection(ModuleBuilder builder, string name, int hidden)
         => builder.HasHead(name, "WithProjection") || builder.HasHead(name, "CLIPModel")
-            ? builder.Linear(name, builder.Config.GetInt32("projection_dim", 512, minimum: 1), hidden, bias: false)
+            ? builder.Linear(name, ProjectionSize(builder.Config), hidden, bias: false)
             : null;
+
+    /// <summary>Reads the features of the embeddings that images and texts have in common.</summary>
+    public static int ProjectionSize(ModelConfig config) => config.GetInt32("projection_dim", 512, minimum: 1);
 
     /// <summary>Reads what the norms add to the variance.</summary>
     public static float Epsilon(ModelConfig config) => config.GetEpsilon("layer_norm_eps", 1e-5);

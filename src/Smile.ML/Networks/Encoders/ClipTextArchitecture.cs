@@ -5,9 +5,18 @@ namespace Smile.ML.Networks.Encoders;
 /// <summary>Builds <see cref="ClipText"/>. Absent config values take Hugging Face's defaults (those of ViT-B/32's text half).</summary>
 internal sealed class ClipTextArchitecture : IArchitecture
 {
-    private const string Root = "text_model";
+    /// <summary>The type in config.json.</summary>
+    public const string ModelType = "clip_text_model";
 
-    public IReadOnlyList<string> ModelTypes { get; } = ["clip_text_model"];
+    private const string Root = "text_model";
+    private const string Projection = "text_projection";
+
+    /// <summary>Gets the modules that such a model consists of, in a whole CLIP as alone.</summary>
+    public static IReadOnlyList<string> Modules { get; } = [Root, Projection];
+
+    public IReadOnlyList<string> ModelTypes { get; } = [ModelType];
+
+    public CheckpointNames Names { get; } = new() { Frozen = new Dictionary<string, string> { [Projection] = "WithProjection" } };
 
     public Network Build(ModuleBuilder builder) => Build(builder, builder.Config);
 
@@ -30,6 +39,6 @@ internal sealed class ClipTextArchitecture : IArchitecture
             new PositionNumbering(null, positions),
             ClipModules.Layers(builder, Root, config, hidden, defaultHeads: 8, defaultInner: 2048),
             builder.LayerNorm($"{Root}.final_layer_norm", hidden, ClipModules.Epsilon(config)),
-            ClipModules.Projection(builder, "text_projection", hidden));
+            ClipModules.Projection(builder, Projection, hidden));
     }
 }

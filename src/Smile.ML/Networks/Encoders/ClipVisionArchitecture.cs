@@ -6,9 +6,18 @@ namespace Smile.ML.Networks.Encoders;
 /// <summary>Builds <see cref="ClipVision"/>. Absent config values take Hugging Face's defaults (those of ViT-B/32).</summary>
 internal sealed class ClipVisionArchitecture : IArchitecture
 {
-    private const string Root = "vision_model";
+    /// <summary>The type in config.json.</summary>
+    public const string ModelType = "clip_vision_model";
 
-    public IReadOnlyList<string> ModelTypes { get; } = ["clip_vision_model"];
+    private const string Root = "vision_model";
+    private const string Projection = "visual_projection";
+
+    /// <summary>Gets the modules that such a model consists of, in a whole CLIP as alone.</summary>
+    public static IReadOnlyList<string> Modules { get; } = [Root, Projection];
+
+    public IReadOnlyList<string> ModelTypes { get; } = [ModelType];
+
+    public CheckpointNames Names { get; } = new() { Frozen = new Dictionary<string, string> { [Projection] = "WithProjection" } };
 
     public Network Build(ModuleBuilder builder) => Build(builder, builder.Config);
 
@@ -30,6 +39,6 @@ internal sealed class ClipVisionArchitecture : IArchitecture
             builder.LayerNorm($"{Root}.pre_layrnorm", hidden, epsilon),
             ClipModules.Layers(builder, Root, config, hidden, defaultHeads: 12, defaultInner: 3072),
             builder.LayerNorm($"{Root}.post_layernorm", hidden, epsilon),
-            ClipModules.Projection(builder, "visual_projection", hidden));
+            ClipModules.Projection(builder, Projection, hidden));
     }
 }
