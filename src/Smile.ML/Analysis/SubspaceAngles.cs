@@ -57,20 +57,8 @@ internal static class SubspaceAngles
     /// <summary>The inner products of the first rows of one matrix with those of another.</summary>
     private static double[][] Products(Matrix a, Matrix b, int rank)
     {
-        double[][] rowsA = Widen(a, rank), rowsB = Widen(b, rank);
+        double[][] rowsA = a.ToRows(rank), rowsB = b.ToRows(rank);
         return [.. rowsA.Select(x => rowsB.Select(y => VectorAlgebra.Dot(x, y)).ToArray())];
-    }
-
-    private static double[][] Widen(Matrix matrix, int count)
-    {
-        var rows = new double[Math.Min(count, matrix.Rows)][];
-        for (int i = 0; i < rows.Length; i++)
-        {
-            rows[i] = new double[matrix.Columns];
-            VectorAlgebra.Widen(matrix.Row(i), rows[i]);
-        }
-
-        return rows;
     }
 
     private static double[][] Transpose(double[][] rows)

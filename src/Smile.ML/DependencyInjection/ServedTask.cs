@@ -14,19 +14,10 @@ internal sealed record ServedTask(string Name, string Output, IReadOnlyList<stri
     /// <exception cref="SmileException">A value is not a number.</exception>
     public TaskPrediction Predict(ReadOnlySpan<float> output)
     {
-        var scores = new float[ClassNames.Count];
-        if (Head is null)
-        {
-            output.CopyTo(scores);
-        }
-        else
-        {
-            Head.Score(output, scores);
-        }
-
-        int best = ClassProbabilities.Softmax(scores);
+        var probabilities = new float[ClassNames.Count];
+        int best = ClassProbabilities.Compute(output, Head, probabilities);
         return best < 0
             ? throw new SmileException($"Task {Name}: the sample's {Output} is not finite; expected finite inputs.")
-            : new TaskPrediction(Name, ClassNames[best], scores, ClassNames);
+            : new TaskPrediction(Name, ClassNames[best], probabilities, ClassNames);
     }
 }

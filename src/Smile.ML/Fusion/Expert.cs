@@ -43,12 +43,11 @@ public abstract class Expert : IDisposable
     /// <exception cref="SmileException">The delta holds a NaN or an infinity.</exception>
     internal abstract WeightDelta ReadDelta(ITensorSource pretrained, LinearLayerInfo layer, WorkerPool pool, int? rank = null);
 
-    /// <summary>Reads consecutive elements of what the expert added to a parameter, a missing bias counting as 0. They may be not finite.</summary>
-    /// <param name="pretrained">The pretrained model's parameters.</param>
+    /// <summary>Reads consecutive elements of a parameter, a missing bias counting as 0.</summary>
     /// <param name="name">The parameter.</param>
     /// <param name="start">Index of the first element in row-major order.</param>
     /// <param name="destination">Receives them.</param>
-    internal virtual void ReadTaskVector(ITensorSource pretrained, string name, long start, Span<float> destination)
+    internal void ReadParameter(string name, long start, Span<float> destination)
     {
         if (Parameters.Tensors.ContainsKey(name))
         {
@@ -58,7 +57,16 @@ public abstract class Expert : IDisposable
         {
             destination.Clear();
         }
+    }
 
+    /// <summary>Reads consecutive elements of what the expert added to a parameter, a missing bias counting as 0. They may be not finite.</summary>
+    /// <param name="pretrained">The pretrained model's parameters.</param>
+    /// <param name="name">The parameter.</param>
+    /// <param name="start">Index of the first element in row-major order.</param>
+    /// <param name="destination">Receives them.</param>
+    internal virtual void ReadTaskVector(ITensorSource pretrained, string name, long start, Span<float> destination)
+    {
+        ReadParameter(name, start, destination);
         var before = new float[destination.Length];
         pretrained.ReadFloats(name, start, before);
         _ = DeltaArithmetic.Subtract(destination, before);

@@ -74,6 +74,21 @@ internal sealed unsafe class Matrix : IRowSource, IDisposable
         return new MatrixView(Pointer + (long)start * Columns, count, Columns);
     }
 
+    /// <summary>Widens the rows to float64.</summary>
+    /// <param name="most">The most rows to take, from the first on.</param>
+    /// <returns>The rows.</returns>
+    public double[][] ToRows(int most = int.MaxValue)
+    {
+        var rows = new double[Math.Min(most, Rows)][];
+        for (int row = 0; row < rows.Length; row++)
+        {
+            rows[row] = new double[Columns];
+            VectorAlgebra.Widen(Row(row), rows[row]);
+        }
+
+        return rows;
+    }
+
     /// <summary>Narrows float64 rows to a matrix.</summary>
     /// <param name="rows">The rows.</param>
     /// <param name="columns">Their length.</param>

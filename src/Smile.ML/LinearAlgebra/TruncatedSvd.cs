@@ -126,7 +126,7 @@ internal sealed class TruncatedSvd : IDisposable
         }
 
         bool tall = a.Rows >= a.Columns;
-        double[][] columns = tall ? Columns(a) : Rows(a);
+        double[][] columns = tall ? Columns(a) : a.ToRows();
         (double[] values, double[][] left, double[][] right) = smaller is > SmallDimension and <= MediumDimension && wanted <= NearlyFull * smaller
             ? GramSvd.Compute(columns, wanted, RelativeTolerance(a.Rows, a.Columns), pool)
             : JacobiSvd.Compute(columns, Math.Max(a.Rows, a.Columns), wanted, pool);
@@ -189,7 +189,7 @@ internal sealed class TruncatedSvd : IDisposable
 
         // B = Qb Rb and A^T = Qa Ra, so B A = Qb (Rb Ra^T) Qa^T, with a core no larger than r x r.
         var left = new PivotedQr(Columns(b), b.Rows, pool);
-        var right = new PivotedQr(Rows(a), a.Columns, pool);
+        var right = new PivotedQr(a.ToRows(), a.Columns, pool);
         double[][] leftR = left.UnpermutedR();
         double[][] rightR = right.UnpermutedR();
         double[][] coreColumns =
@@ -280,22 +280,10 @@ internal sealed class TruncatedSvd : IDisposable
         return Matrix.FromRows(basis, columns);
     }
 
-    private static double[][] Rows(Matrix matrix)
-    {
-        var rows = new double[matrix.Rows][];
-        for (int i = 0; i < rows.Length; i++)
-        {
-            rows[i] = new double[matrix.Columns];
-            VectorAlgebra.Widen(matrix.Row(i), rows[i]);
-        }
-
-        return rows;
-    }
-
     private static double[][] Columns(Matrix matrix)
     {
         using Matrix transpose = matrix.Transpose();
-        return Rows(transpose);
+        return transpose.ToRows();
     }
 
     /// <summary>Finds the largest magnitude, refusing what is not a number.</summary>

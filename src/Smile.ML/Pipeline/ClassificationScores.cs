@@ -38,16 +38,7 @@ internal sealed class ClassificationScores(ClassifierColumns classifier)
             _probabilities = new float[classifier.ClassNames.Count];
         }
 
-        if (classifier.Head is { } head)
-        {
-            head.Score(output, _probabilities);
-        }
-        else
-        {
-            output.CopyTo(_probabilities);
-        }
-
-        _label = (uint)(ClassProbabilities.Softmax(_probabilities) + 1);
+        _label = (uint)(ClassProbabilities.Compute(output, classifier.Head, _probabilities) + 1);
         _row = row;
     }
 }

@@ -58,15 +58,7 @@ internal sealed class TaskVectors
     public void ReadExpert(int expert, TensorBlock block, Span<float> destination)
     {
         _cancellation.ThrowIfCancellationRequested();
-        ITensorSource parameters = _pool.Experts[expert].Parameters;
-        if (parameters.Tensors.ContainsKey(block.Tensor))
-        {
-            parameters.ReadFloats(block.Tensor, block.Start, destination);
-        }
-        else
-        {
-            destination.Clear();
-        }
+        _pool.Experts[expert].ReadParameter(block.Tensor, block.Start, destination);
     }
 
     /// <summary>Reads an expert's task vector.</summary>

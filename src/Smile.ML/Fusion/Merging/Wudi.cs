@@ -106,13 +106,7 @@ public sealed record Wudi : MergeMethod
             return;
         }
 
-        var rows = new double[layer.Outputs][];
-        for (int i = 0; i < rows.Length; i++)
-        {
-            rows[i] = new double[layer.Inputs];
-            VectorAlgebra.Widen(delta.ToMatrix().Row(i), rows[i]);
-        }
-
+        double[][] rows = delta.ToMatrix().ToRows();
         taskVectors.Threads.For(sums.Length, j =>
         {
             double[] response = [.. rows.Select(row => VectorAlgebra.Dot(row, eigen.Vectors[j]))];
